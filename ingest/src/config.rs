@@ -1,0 +1,63 @@
+//! How the corpus half is set up. Floor 2.
+
+use std::path::PathBuf;
+
+use crate::disk;
+use crate::embed::{LocalConfig, ProviderConfig};
+use crate::index::ServerConfig;
+
+/// Which embedder to use.
+#[derive(Debug, Clone)]
+pub enum EmbedderConfig {
+    /// A model in this process.
+    Local(LocalConfig),
+    /// A provider's `/embeddings`.
+    Provider(ProviderConfig),
+    /// Words hashed into a vector, for tests.
+    #[cfg(any(test, feature = "testing"))]
+    Hash,
+}
+
+/// Which index to use.
+#[derive(Debug, Clone)]
+pub enum IndexConfig {
+    /// Qdrant Edge under this folder.
+    Edge(PathBuf),
+    /// A Qdrant server.
+    Server(ServerConfig),
+}
+
+/// Settings of the corpus half.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The embedder.
+    pub embedder: EmbedderConfig,
+    /// The index.
+    pub index: IndexConfig,
+    /// Bytes that stay free on the data folder's disk.
+    pub disk_reserve: u64,
+    /// The largest file that is taken, in bytes.
+    pub max_file_bytes: u64,
+    /// Tokens of a chunk's own text, at most.
+    pub max_chunk_tokens: usize,
+}
+
+/// The largest file that is taken unless configured otherwise: 64 MiB.
+pub const DEFAULT_MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// Tokens of a chunk unless configured otherwise. The default model reads 256;
+/// the rest is for the title and the headings that are embedded with it.
+pub const DEFAULT_CHUNK_TOKENS: usize = 200;
+
+impl Config {
+    /// The defaults around an embedder and an index.
+    #[must_use]
+    pub fn new(embedder: EmbedderConfig, index: IndexConfig) -> Self {
+        Self {
+            embedder,
+            index,
+            disk_reserve: disk::DEFAULT_RESERVE,
+            max_file_bytes: DEFAULT_MAX_FILE_BYTES,
+            max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
+        }
+    }
+}

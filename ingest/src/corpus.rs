@@ -1,0 +1,213 @@
+//! The corpus: the one shared state of this crate. Everything that reads or
+//! writes documents holds a clone of it. Floor 4.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use tokio::sync::{Notify, watch};
+
+use crate::config::{Config, EmbedderConfig, IndexConfig};
+use crate::disk::DiskGuard;
+use crate::embed::{Embedder, LocalEmbedder, ProviderEmbedder};
+use crate::error::{Error, Result};
+use crate::ids::{CollectionId, DocumentId};
+use crate::index::bm25::Bm25;
+use crate::index::{EdgeIndex, Index, ServerIndex};
+use crate::scope::Scope;
+use crate::store::documents::Outcome;
+use crate::store::{documents, originals};
+
+/// How often a waiting caller looks at the progress.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long the workers may stand still before a waiting caller gives up.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// The corpus. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Corpus {
+    /// Postgres: the truth.
+    pub db: PgPool,
+    /// The vector index: can be rebuilt.
+    pub index: Index,
+    /// Texts to vectors.
+    pub embedder: Embedder,
+    /// Texts to words.
+    pub bm25: Arc<Bm25>,
+    /// Settings.
+    pub config: Arc<Config>,
+    /// Wakes the workers when there is something to do.
+    pub(crate) work: Arc<Notify>,
+    /// Why the workers stand still, when they do.
+    pub(crate) stalled: Arc<watch::Sender<Option<String>>>,
+}
+
+/// A document that comes in, from whichever door.
+#[derive(Debug)]
+pub struct Incoming<'a> {
+    /// Where it goes.
+    pub collection: CollectionId,
+    /// What makes a second upload a change.
+    pub key: &'a str,
+    /// Shown to readers; `None` takes the document's own.
+    pub title: Option<&'a str>,
+    /// Where it came from.
+    pub uri: Option<&'a str>,
+    /// As the caller declares it.
+    pub media_type: Option<&'a str>,
+    /// For filters.
+    pub meta: serde_json::Map<String, serde_json::Value>,
+    /// The content.
+    pub bytes: &'a [u8],
+    /// Do the work again even if nothing changed.
+    pub force: bool,
+}
+
+impl Corpus {
+    /// Loads the embedder and opens the index. The schema must be there.
+    ///
+    /// # Errors
+    /// What is missing, and what to do about it.
+    pub async fn open(db: PgPool, config: Config) -> Result<Self> {
+        let embedder = open_embedder(&config.embedder).await?;
+        let dimensions = embedder.dimensions();
+        let index = match &config.index {
+            IndexConfig::Edge(folder) => {
+                std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+                let disk = DiskGuard::new(folder, config.disk_reserve);
+                Index::Edge(EdgeIndex::open(folder, dimensions, disk).await?)
+            }
+            IndexConfig::Server(server) => Index::Server(ServerIndex::open(server, dimensions).await?),
+        };
+        Ok(Self {
+            db,
+            index,
+            embedder,
+            bm25: Arc::new(Bm25::new()?),
+            config: Arc::new(config),
+            work: Arc::default(),
+            stalled: Arc::new(watch::Sender::new(None)),
+        })
+    }
+
+    /// Takes a document in: its row and its bytes are committed together, and
+    /// the workers are told. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::DiskFull`], or what the database says.
+    pub async fn submit(&self, scope: Scope, incoming: &Incoming<'_>) -> Result<(DocumentId, Outcome)> {
+        self.check_size(incoming.key, incoming.bytes.len() as u64)?;
+        self.check_disk(incoming.bytes.len() as u64)?;
+        let sha256 = Sha256::digest(incoming.bytes);
+        let upload = documents::Upload {
+            collection: incoming.collection,
+            key: incoming.key,
+            title: incoming.title,
+            uri: incoming.uri,
+            media_type: incoming.media_type,
+            meta: &incoming.meta,
+            sha256: &sha256,
+            bytes: i64::try_from(incoming.bytes.len()).unwrap_or(i64::MAX),
+            force: incoming.force,
+        };
+        let mut tx = self.db.begin().await?;
+        let (document, outcome) = documents::submit(&mut tx, scope, &upload).await?;
+        if outcome != Outcome::Unchanged {
+            originals::keep(&mut *tx, scope, &sha256, incoming.bytes).await?;
+        }
+        tx.commit().await?;
+        self.work.notify_waiters();
+        Ok((document, outcome))
+    }
+
+    /// Refuses a file that is larger than configured.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn check_size(&self, key: &str, bytes: u64) -> Result<()> {
+        let limit = self.config.max_file_bytes;
+        if bytes > limit {
+            return Err(Error::TooLarge {
+                what: format!("`{key}`"),
+                actual: bytes,
+                limit,
+                hint: "split it, or raise FOOTNOTE_MAX_FILE_BYTES",
+            });
+        }
+        Ok(())
+    }
+
+    /// Refuses to take in what the disk of the embedded store has no room for.
+    fn check_disk(&self, bytes: u64) -> Result<()> {
+        match &self.config.index {
+            // The bytes, their text and their index: a few times the upload.
+            IndexConfig::Edge(folder) => DiskGuard::new(folder, self.config.disk_reserve).check(4 * bytes),
+            IndexConfig::Server(_) => Ok(()),
+        }
+    }
+
+    /// Deletes documents. Queries do not see them any more when this returns;
+    /// their points leave the index soon after.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn delete(
+        &self,
+        scope: Scope,
+        collection: Option<CollectionId>,
+        ids: Option<&[DocumentId]>,
+    ) -> Result<Vec<DocumentId>> {
+        let mut tx = self.db.begin().await?;
+        let deleted = documents::delete(&mut tx, scope, collection, ids).await?;
+        tx.commit().await?;
+        self.work.notify_waiters();
+        Ok(deleted)
+    }
+
+    /// Returns when no document of a collection waits any more: each is
+    /// searchable by words and by meaning, or has failed.
+    ///
+    /// # Errors
+    /// What the database says, or why the workers have stood still for
+    /// a minute.
+    pub async fn settled(&self, scope: Scope, collection: CollectionId) -> Result<()> {
+        let mut still_since: Option<Instant> = None;
+        loop {
+            let progress = documents::progress(&self.db, scope, collection).await?;
+            if progress.queued == 0 && progress.words == 0 {
+                return Ok(());
+            }
+            match self.stalled() {
+                None => still_since = None,
+                Some(reason) if still_since.get_or_insert_with(Instant::now).elapsed() > STALLED => {
+                    return Err(Error::Stalled(reason));
+                }
+                Some(_) => {}
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Why the workers stand still, if they do: a full disk, a provider that
+    /// does not answer. They try again by themselves.
+    #[must_use]
+    pub fn stalled(&self) -> Option<String> {
+        self.stalled.borrow().clone()
+    }
+}
+
+async fn open_embedder(config: &EmbedderConfig) -> Result<Embedder> {
+    match config {
+        EmbedderConfig::Local(local) => {
+            let local = local.clone();
+            let embedder = tokio::task::spawn_blocking(move || LocalEmbedder::load(&local)).await??;
+            Ok(Embedder::Local(Arc::new(embedder)))
+        }
+        EmbedderConfig::Provider(provider) => {
+            Ok(Embedder::Provider(Arc::new(ProviderEmbedder::connect(provider.clone()).await?)))
+        }
+        #[cfg(any(test, feature = "testing"))]
+        EmbedderConfig::Hash => Ok(Embedder::Hash(crate::embed::HashEmbedder::default())),
+    }
+}

@@ -1,0 +1,61 @@
+//! The free-space guard. Floor 3: imports errors only.
+//!
+//! The index maps its files into memory; a full disk then ends the process by
+//! SIGBUS, which cannot be caught. So room is checked before the store is
+//! opened and before each batch, and a reserve is never touched.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Bytes that stay free on the disk of the data folder. The index extends its
+/// files in steps of up to 32 MiB, several at a time.
+pub const DEFAULT_RESERVE: u64 = 256 * 1024 * 1024;
+
+/// Refuses to write where the disk is nearly full.
+#[derive(Debug, Clone)]
+pub struct DiskGuard {
+    path: PathBuf,
+    reserve: u64,
+}
+
+impl DiskGuard {
+    /// Guards the disk that holds `path`, keeping `reserve` bytes free.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, reserve: u64) -> Self {
+        Self { path: path.into(), reserve }
+    }
+
+    /// Checks that `need` bytes can be written without touching the reserve.
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`] when they cannot, [`Error::Io`] when the disk does
+    /// not answer.
+    pub fn check(&self, need: u64) -> Result<()> {
+        let available = free_bytes(&self.path)?;
+        if available < self.reserve.saturating_add(need) {
+            return Err(Error::DiskFull { path: self.path.clone(), available, reserve: self.reserve });
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that this process may still write on the disk that holds `path`.
+fn free_bytes(path: &Path) -> Result<u64> {
+    let disk = rustix::fs::statvfs(path).map_err(|error| Error::io(path, error.into()))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reserve_larger_than_the_disk_refuses_and_says_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let refusal = DiskGuard::new(folder.path(), u64::MAX).check(0).expect_err("no disk is that large");
+        assert!(matches!(refusal, Error::DiskFull { .. }));
+        assert!(refusal.to_string().contains("free some space"));
+        DiskGuard::new(folder.path(), 0).check(1).expect("a byte fits");
+    }
+}

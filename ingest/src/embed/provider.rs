@@ -1,0 +1,97 @@
+//! A provider's `/embeddings`, as OpenAI's API defines it.
+
+use std::time::Duration;
+
+use async_openai::Client;
+use async_openai::config::OpenAIConfig;
+use async_openai::types::embeddings::{CreateEmbeddingRequestArgs, EmbeddingInput};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::normalise;
+use crate::error::{Error, Result};
+use crate::tokens::TokenCounter;
+
+/// Requests under way at once.
+const LANES: usize = 4;
+/// Time limit of one request.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Which provider and model.
+#[derive(Debug, Clone)]
+pub struct ProviderConfig {
+    /// Base URL, such as `http://localhost:11434/v1`.
+    pub base_url: String,
+    /// Its key, if it wants one.
+    pub api_key: Option<SecretString>,
+    /// Name of the model.
+    pub model: String,
+}
+
+/// A client of one embedding model of one provider.
+#[derive(Debug)]
+pub struct ProviderEmbedder {
+    client: Client<OpenAIConfig>,
+    model: String,
+    dimensions: usize,
+    tokens: TokenCounter,
+}
+
+impl ProviderEmbedder {
+    /// Connects, and asks once to learn the number of dimensions.
+    ///
+    /// # Errors
+    /// [`Error::EmbedderSetup`] when the provider does not answer.
+    pub async fn connect(config: ProviderConfig) -> Result<Self> {
+        let key = config.api_key.as_ref().map(|key| key.expose_secret().to_owned()).unwrap_or_default();
+        let openai = OpenAIConfig::new().with_api_base(&config.base_url).with_api_key(key);
+        let mut embedder = Self {
+            client: Client::with_config(openai),
+            model: config.model,
+            dimensions: 0,
+            tokens: TokenCounter::Estimate,
+        };
+        let probe = embedder.embed(vec!["probe".into()]).await.map_err(|error| {
+            Error::EmbedderSetup(format!(
+                "the embedding provider at `{}` does not serve the model `{}` ({error}); check FOOTNOTE_EMBEDDING_BASE_URL, FOOTNOTE_EMBEDDING_API_KEY and FOOTNOTE_EMBEDDING_MODEL",
+                config.base_url, embedder.model
+            ))
+        })?;
+        embedder.dimensions = probe.first().map_or(0, Vec::len);
+        Ok(embedder)
+    }
+
+    pub(super) fn model(&self) -> &str {
+        &self.model
+    }
+
+    pub(super) fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    pub(super) fn tokens(&self) -> &TokenCounter {
+        &self.tokens
+    }
+
+    pub(super) fn lanes(&self) -> usize {
+        LANES
+    }
+
+    pub(super) async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
+        let expected = texts.len();
+        let request = CreateEmbeddingRequestArgs::default()
+            .model(&self.model)
+            .input(EmbeddingInput::StringArray(texts))
+            .build()
+            .map_err(|error| Error::Embedder(error.to_string()))?;
+        let answer = tokio::time::timeout(TIMEOUT, self.client.embeddings().create(request))
+            .await
+            .map_err(|_| Error::Embedder(format!("the provider did not answer within {} s", TIMEOUT.as_secs())))?
+            .map_err(|error| Error::Embedder(error.to_string()))?;
+        let mut rows = answer.data;
+        rows.sort_by_key(|row| row.index);
+        if rows.len() != expected {
+            return Err(Error::Embedder(format!("the provider returned {} vectors for {expected} texts", rows.len())));
+        }
+        Ok(rows.into_iter().map(|row| normalise(row.embedding)).collect())
+    }
+}

@@ -1,0 +1,201 @@
+//! Conditions on points, said once and translated for each backend.
+
+use std::collections::BTreeMap;
+
+use qdrant_client::qdrant;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Search;
+use crate::error::{Error, Result};
+use crate::ids::{CollectionId, RevisionId};
+use crate::scope::Scope;
+
+/// Conditions on a document's metadata; all must hold.
+///
+/// `{"department": "support", "year": {"gte": 2024}, "language": ["de", "en"]}`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct MetaFilter(pub BTreeMap<String, FilterValue>);
+
+/// What a metadata value must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum FilterValue {
+    /// Equal to this.
+    Is(Scalar),
+    /// Equal to one of these.
+    AnyOf(Vec<Scalar>),
+    /// A number within these bounds.
+    Range(Bounds),
+}
+
+/// A value that can be compared for equality.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// Truth value.
+    Bool(bool),
+    /// Whole number.
+    Integer(i64),
+    /// Text, compared exactly.
+    Text(String),
+}
+
+/// Bounds of a number; at least one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Greater than.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gt: Option<f64>,
+    /// At least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gte: Option<f64>,
+    /// Less than.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lt: Option<f64>,
+    /// At most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lte: Option<f64>,
+}
+
+/// One condition on a point.
+#[derive(Debug, Clone, PartialEq)]
+enum Condition {
+    Field(String, FilterValue),
+    HasId(Vec<Uuid>),
+}
+
+/// All conditions of a request. Made only with a scope, so the owner's
+/// condition is always among them.
+#[derive(Debug, Clone)]
+pub(super) struct Conditions(Vec<Condition>);
+
+impl Conditions {
+    /// The points of the scope's owner.
+    pub(super) fn of(scope: Scope) -> Self {
+        let owner = FilterValue::Is(Scalar::Text(scope.owner().0.to_string()));
+        Self(vec![Condition::Field("owner".into(), owner)])
+    }
+
+    /// The points that a search may find.
+    pub(super) fn of_search(scope: Scope, search: &Search) -> Self {
+        let mut conditions = Self::of(scope);
+        if let Some(collections) = &search.collections {
+            conditions = conditions.in_collections(collections);
+        }
+        for (key, value) in &search.filter.0 {
+            conditions.0.push(Condition::Field(format!("meta.{key}"), value.clone()));
+        }
+        conditions
+    }
+
+    fn in_collections(self, collections: &[CollectionId]) -> Self {
+        self.any_of("collection", collections.iter().map(|id| id.0))
+    }
+
+    /// Only points of these revisions.
+    pub(super) fn of_revisions(self, revisions: &[RevisionId]) -> Self {
+        self.any_of("revision", revisions.iter().map(|id| id.0))
+    }
+
+    fn any_of(mut self, field: &str, ids: impl Iterator<Item = Uuid>) -> Self {
+        let ids = ids.map(|id| Scalar::Text(id.to_string())).collect();
+        self.0.push(Condition::Field(field.into(), FilterValue::AnyOf(ids)));
+        self
+    }
+
+    /// Only these points.
+    pub(super) fn with_ids(mut self, ids: Vec<Uuid>) -> Self {
+        self.0.push(Condition::HasId(ids));
+        self
+    }
+
+    /// As Qdrant Edge reads it.
+    pub(super) fn to_edge(&self) -> Result<qdrant_edge::Filter> {
+        let must: Vec<_> = self
+            .0
+            .iter()
+            .map(|condition| match condition {
+                Condition::HasId(ids) => json!({ "has_id": ids }),
+                Condition::Field(key, FilterValue::Is(value)) => {
+                    json!({ "key": key, "match": { "value": value } })
+                }
+                Condition::Field(key, FilterValue::AnyOf(values)) => {
+                    // `any` takes one type only, so each value is its own condition.
+                    let should: Vec<_> =
+                        values.iter().map(|value| json!({ "key": key, "match": { "value": value } })).collect();
+                    match should.is_empty() {
+                        true => json!({ "has_id": [] }),
+                        false => json!({ "should": should }),
+                    }
+                }
+                Condition::Field(key, FilterValue::Range(bounds)) => {
+                    json!({ "key": key, "range": bounds })
+                }
+            })
+            .collect();
+        serde_json::from_value(json!({ "must": must })).map_err(|error| Error::Invalid {
+            field: "filter",
+            problem: format!("is not understood ({error}); keys are metadata names"),
+        })
+    }
+
+    /// As a Qdrant server reads it by gRPC.
+    pub(super) fn to_server(&self) -> qdrant::Filter {
+        qdrant::Filter::must(self.0.iter().map(|condition| match condition {
+            Condition::HasId(ids) => has_id(ids),
+            Condition::Field(key, FilterValue::Is(value)) => matches(key, value),
+            Condition::Field(key, FilterValue::AnyOf(values)) => match values.is_empty() {
+                true => has_id(&[]),
+                false => qdrant::Filter::should(values.iter().map(|value| matches(key, value))).into(),
+            },
+            Condition::Field(key, FilterValue::Range(bounds)) => qdrant::Condition::range(
+                key.as_str(),
+                qdrant::Range { gt: bounds.gt, gte: bounds.gte, lt: bounds.lt, lte: bounds.lte },
+            ),
+        }))
+    }
+}
+
+fn has_id(ids: &[Uuid]) -> qdrant::Condition {
+    qdrant::Condition::has_id(ids.iter().map(|id| qdrant::PointId::from(id.to_string())))
+}
+
+fn matches(key: &str, value: &Scalar) -> qdrant::Condition {
+    match value {
+        Scalar::Bool(value) => qdrant::Condition::matches(key, *value),
+        Scalar::Integer(value) => qdrant::Condition::matches(key, *value),
+        Scalar::Text(value) => qdrant::Condition::matches(key, value.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::UserId;
+
+    #[test]
+    fn the_owner_is_part_of_every_filter() {
+        let scope = Scope::stored(UserId::new());
+        let edge = Conditions::of(scope).to_edge().expect("a filter");
+        let text = serde_json::to_string(&edge).expect("JSON");
+        assert!(text.contains(&scope.owner().to_string()));
+        assert_eq!(Conditions::of(scope).to_server().must.len(), 1);
+    }
+
+    #[test]
+    fn a_filter_reads_values_lists_and_ranges() {
+        let filter: MetaFilter = serde_json::from_value(json!({
+            "department": "support", "year": { "gte": 2024 }, "language": ["de", "en"], "public": true
+        }))
+        .expect("a filter");
+        assert_eq!(filter.0["department"], FilterValue::Is(Scalar::Text("support".into())));
+        assert!(matches!(filter.0["year"], FilterValue::Range(Bounds { gte: Some(_), .. })));
+        assert!(matches!(&filter.0["language"], FilterValue::AnyOf(values) if values.len() == 2));
+        assert!(serde_json::from_value::<MetaFilter>(json!({ "year": { "above": 1 } })).is_err());
+    }
+}

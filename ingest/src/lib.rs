@@ -1,0 +1,34 @@
+//! Documents to vectors, for writing and for reading.
+//!
+//! The corpus half of Footnote: parse, chunk, embed, index, and the rows that
+//! say what is there. It knows nothing of questions, models or HTTP.
+//!
+//! Floors, low to high; a module imports only lower ones:
+//!
+//! 1. [`ids`], [`scope`], [`error`]
+//! 2. [`document`]
+//! 3. [`parse`], [`tokens`], [`chunk`], [`context`], [`embed`], [`index`],
+//!    [`store`], [`source`], [`disk`], and their settings together: [`config`]
+//! 4. [`corpus`], [`pipeline`], [`doctor`]
+//! 5. [`cli`]: the `ingest` command's arguments and report
+
+pub mod chunk;
+pub mod cli;
+pub mod config;
+pub mod context;
+pub mod corpus;
+pub mod disk;
+pub mod doctor;
+pub mod document;
+pub mod embed;
+pub mod error;
+pub mod ids;
+pub mod index;
+pub mod parse;
+pub mod pipeline;
+pub mod scope;
+pub mod source;
+pub mod store;
+pub mod tokens;
+
+pub use error::{Error, Result};

@@ -1,0 +1,193 @@
+//! PDF: the text of each page in reading order. Imports the document types and
+//! the canonical form.
+//!
+//! The library says what stands where; [`layout`] makes lines of it and
+//! [`paragraphs`] joins them. A panic of the library costs the page that it is
+//! about, and nothing else.
+
+mod layout;
+mod paragraphs;
+mod reader;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+
+use layout::Segment;
+use paragraphs::{Block, HEADING_RATIO, Kind};
+use reader::Content;
+
+use super::canonical::Canonical;
+use super::{ParseError, canonical};
+use crate::document::{PageSpan, Parsed, Span, Syntax, TextMap};
+
+/// Rows at the top and at the bottom of a page that may repeat; less on a page
+/// that hardly has more.
+const MARGIN_ROWS: usize = 2;
+/// Pages from which on something can be said to repeat.
+const REPEATING_PAGES: usize = 3;
+/// Longest heading, in characters.
+const HEADING_CHARACTERS: usize = 200;
+
+/// Reads a file. The title is the document's own, or else its first heading.
+///
+/// # Errors
+/// [`ParseError::Encrypted`], [`ParseError::Broken`] and
+/// [`ParseError::NeedsOcr`].
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
+    let file = reader::read(bytes)?;
+    let pages = file.pages.len();
+    let contents = without_repeated(file.pages);
+    let body = body_size(&contents);
+    let blocks: Vec<Vec<Block>> = contents.into_iter().map(|content| blocks(content, body)).collect();
+    let levels = Levels::of(blocks.iter().flatten(), body);
+
+    let mut out = Canonical::default();
+    let mut spans = Vec::new();
+    for (page, number) in blocks.iter().zip(1..) {
+        let before = out.points();
+        write(page, &levels, &mut out);
+        // A blank line, which is two breaks, stands before each page's text.
+        let start = if before == 0 { 0 } else { before + 2 };
+        if out.points() > before {
+            spans.push(PageSpan { page: number, span: Span { start, end: out.points() } });
+        }
+    }
+    let (text, headings) = out.finish();
+    if text.is_empty() {
+        return Err(ParseError::NeedsOcr { pages });
+    }
+    let title = file.title.or_else(|| headings.first().map(|heading| heading.title.clone()));
+    Ok(Parsed { title, text, map: TextMap { pages: spans, headings }, syntax: Syntax::Plain })
+}
+
+fn blocks(content: Content, body: f32) -> Vec<Block> {
+    match content {
+        Content::Rows { rows, aside } => {
+            let mut blocks = paragraphs::blocks(&layout::lines(rows), body);
+            blocks.extend(aside.iter().map(|text| plain(text, false)));
+            blocks
+        }
+        Content::Lines(lines) => {
+            let mut is_tight = false;
+            let mut blocks = Vec::new();
+            for line in &lines {
+                if line.trim().is_empty() {
+                    is_tight = false;
+                } else {
+                    blocks.push(plain(line, is_tight));
+                    is_tight = true;
+                }
+            }
+            blocks
+        }
+    }
+}
+
+fn plain(text: &str, is_tight: bool) -> Block {
+    Block { kind: Kind::Paragraph, text: canonical::folded(text), size: 0.0, is_tight }
+}
+
+fn write(blocks: &[Block], levels: &Levels, out: &mut Canonical) {
+    let mut after_heading = true;
+    for block in blocks.iter().filter(|block| !block.text.is_empty()) {
+        let level = levels.level(block);
+        if after_heading || level.is_some() || !block.is_tight {
+            out.blank();
+        }
+        after_heading = level.is_some();
+        match level {
+            Some(level) => out.heading(level, &block.text),
+            None => out.line(&block.text),
+        }
+    }
+}
+
+/// Pages without the lines that repeat at their top or bottom, whatever the
+/// numbers in them.
+fn without_repeated(mut pages: Vec<Content>) -> Vec<Content> {
+    if pages.len() < REPEATING_PAGES {
+        return pages;
+    }
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for page in &pages {
+        let Content::Rows { rows, .. } = page else { continue };
+        let margin: BTreeSet<String> = margin_rows(rows.len()).map(|row| without_digits(&rows[row])).collect();
+        for key in margin {
+            *counts.entry(key).or_default() += 1;
+        }
+    }
+    // Left and right pages may differ: half of an odd number is rounded down.
+    let half = (pages.len() / 2).max(2);
+    for page in &mut pages {
+        let Content::Rows { rows, .. } = page else { continue };
+        let repeated: BTreeSet<usize> = margin_rows(rows.len())
+            .filter(|row| counts.get(&without_digits(&rows[*row])).is_some_and(|count| *count >= half))
+            .collect();
+        let mut row = 0;
+        rows.retain(|_| {
+            row += 1;
+            !repeated.contains(&(row - 1))
+        });
+    }
+    pages
+}
+
+fn margin_rows(rows: usize) -> impl Iterator<Item = usize> {
+    let margin = MARGIN_ROWS.min(rows / 3);
+    (0..rows).filter(move |row| *row < margin || row + margin >= rows)
+}
+
+fn without_digits(row: &[Segment]) -> String {
+    let text: String = row.iter().flat_map(|segment| segment.text.chars()).collect();
+    text.chars().filter(|c| !c.is_numeric() && !c.is_whitespace()).collect()
+}
+
+/// The size in which most letters are set.
+fn body_size(pages: &[Content]) -> f32 {
+    let mut letters: HashMap<Size, usize> = HashMap::new();
+    for page in pages {
+        let Content::Rows { rows, .. } = page else { continue };
+        for segment in rows.iter().flatten() {
+            *letters.entry(size(segment.size)).or_default() += segment.text.len();
+        }
+    }
+    let most = letters.into_iter().max_by_key(|(size, count)| (*count, Reverse(*size)));
+    most.map_or(0.0, |(size, _)| f32::from_bits(size))
+}
+
+/// A font size in half points, as the bits of the number: those of positive
+/// numbers compare as the numbers do.
+type Size = u32;
+
+fn size(points: f32) -> Size {
+    ((points.abs() * 2.0).round() / 2.0).to_bits()
+}
+
+/// Which sizes are headings, the largest first.
+struct Levels {
+    sizes: Vec<Size>,
+    body: f32,
+}
+
+impl Levels {
+    fn of<'b>(blocks: impl Iterator<Item = &'b Block>, body: f32) -> Self {
+        let mut levels = Self { sizes: Vec::new(), body };
+        let sizes: BTreeSet<Size> =
+            blocks.filter(|block| levels.is_heading(block)).map(|block| size(block.size)).collect();
+        levels.sizes = sizes.into_iter().rev().collect();
+        levels
+    }
+
+    fn is_heading(&self, block: &Block) -> bool {
+        self.body > 0.0
+            && block.size >= HEADING_RATIO * self.body
+            && matches!(block.kind, Kind::Paragraph | Kind::Item)
+            && block.text.chars().count() <= HEADING_CHARACTERS
+            && block.text.chars().filter(|c| c.is_alphabetic()).count() >= 2
+    }
+
+    fn level(&self, block: &Block) -> Option<u8> {
+        let place = self.sizes.iter().position(|known| *known == size(block.size));
+        place.filter(|_| self.is_heading(block)).map(|place| u8::try_from(place + 1).unwrap_or(6).min(6))
+    }
+}

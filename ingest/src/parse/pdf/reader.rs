@@ -1,0 +1,201 @@
+//! What the library finds in a file. The only file that knows its types.
+//! Imports the errors and the layout.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pdf_oxide::extractors::text::{ArtifactType, PaginationSubtype};
+use pdf_oxide::layout::TextSpan;
+use pdf_oxide::optional_content::decode_pdf_text_string;
+use pdf_oxide::{Error, PdfDocument};
+
+use super::super::{ParseError, canonical};
+use super::layout::{self, Run, Segment};
+
+/// Longest title that is taken for one, in characters.
+const TITLE_CHARACTERS: usize = 300;
+
+/// A file as it was read.
+pub(super) struct File {
+    pub(super) title: Option<String>,
+    /// All pages; one that could not be read is empty.
+    pub(super) pages: Vec<Content>,
+}
+
+/// What stands on a page.
+pub(super) enum Content {
+    /// Segments by base line, and runs that stand across the page.
+    Rows { rows: Vec<Vec<Segment>>, aside: Vec<String> },
+    /// Lines as the library orders them, for scripts that run otherwise.
+    Lines(Vec<String>),
+}
+
+/// Opens the file and reads its pages.
+pub(super) fn read(bytes: &[u8]) -> Result<File, ParseError> {
+    let document = contained(|| PdfDocument::from_bytes(bytes.to_vec())).map_err(|failure| refusal(&failure))?;
+    if !is_readable(&document) {
+        return Err(ParseError::Encrypted);
+    }
+    let count = contained(|| document.page_count()).map_err(|failure| refusal(&failure))?;
+    if count == 0 {
+        return Err(broken("it has no pages"));
+    }
+    let mut pages = Vec::with_capacity(count.min(10_000));
+    let mut failed = 0;
+    for index in 0..count {
+        match page(&document, index) {
+            Ok(content) => pages.push(content),
+            Err(Failure::Library(Error::EncryptedPdf)) => return Err(ParseError::Encrypted),
+            Err(failure) => {
+                tracing::warn!(page = index + 1, problem = failure.describe(), "a PDF page was skipped");
+                failed += 1;
+                pages.push(Content::Lines(Vec::new()));
+            }
+        }
+    }
+    if failed == count {
+        return Err(broken("none of its pages can be read"));
+    }
+    Ok(File { title: contained(|| Ok(title(&document))).unwrap_or_default(), pages })
+}
+
+/// Why the library gave nothing.
+enum Failure {
+    Library(Error),
+    Panic,
+}
+
+impl Failure {
+    fn describe(&self) -> String {
+        match self {
+            Self::Library(error) => error.to_string(),
+            Self::Panic => "the reader gave up on it".to_owned(),
+        }
+    }
+}
+
+/// Calls the library; a panic in it is an error as any other. What it leaves
+/// behind is not read but through its own locks, which recover.
+fn contained<T>(call: impl FnOnce() -> pdf_oxide::Result<T>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(Failure::Library),
+        Err(_) => Err(Failure::Panic),
+    }
+}
+
+fn refusal(failure: &Failure) -> ParseError {
+    match failure {
+        Failure::Library(Error::EncryptedPdf) => ParseError::Encrypted,
+        Failure::Library(Error::InvalidHeader(_)) => broken("it does not start as a PDF does"),
+        Failure::Library(Error::InvalidXref) => broken("its table of objects is damaged"),
+        Failure::Library(Error::UnexpectedEof) => broken("it ends too early"),
+        Failure::Library(_) => broken("its structure cannot be read"),
+        Failure::Panic => broken("its structure makes the reader fail"),
+    }
+}
+
+fn broken(problem: &str) -> ParseError {
+    ParseError::Broken { format: "PDF", problem: problem.to_owned() }
+}
+
+/// Whether no password is needed: many files have an empty one.
+fn is_readable(document: &PdfDocument) -> bool {
+    let readable = contained(|| Ok(document.is_authenticated())).unwrap_or(false);
+    readable || contained(|| document.authenticate(b"")).unwrap_or(false)
+}
+
+fn page(document: &PdfDocument, index: usize) -> Result<Content, Failure> {
+    let spans = contained(|| document.extract_spans(index))?;
+    if spans.is_empty() || runs_otherwise(&spans) {
+        let text = contained(|| document.extract_text(index))?;
+        return Ok(Content::Lines(text.lines().map(str::to_owned).collect()));
+    }
+    let (mut runs, mut aside) = (Vec::new(), Vec::new());
+    for span in spans.into_iter().filter(|span| !is_marginal(span)) {
+        if is_turned(&span) {
+            aside.push(span.text);
+        } else {
+            runs.push(run(span));
+        }
+    }
+    Ok(Content::Rows { rows: layout::rows(runs), aside })
+}
+
+fn run(span: TextSpan) -> Run {
+    Run {
+        x: [span.bbox.x, span.bbox.x + span.bbox.width],
+        y: span.bbox.y,
+        size: span.font_size,
+        is_mono: span.is_monospace,
+        is_bold: span.font_weight.is_bold(),
+        text: span.text,
+    }
+}
+
+/// Whether the file itself says so. `Other` is also what the library guesses,
+/// but only from the second page on; what repeats is found for all pages alike.
+fn is_marginal(span: &TextSpan) -> bool {
+    matches!(&span.artifact_type, Some(ArtifactType::Pagination(kind)) if *kind != PaginationSubtype::Other)
+}
+
+fn is_turned(span: &TextSpan) -> bool {
+    span.rotation_degrees.abs() > 10.0
+}
+
+/// Whether most of a page is turned, or a good part runs from right to left or
+/// downwards.
+fn runs_otherwise(spans: &[TextSpan]) -> bool {
+    let (mut all, mut turned, mut other) = (0, 0, 0);
+    for span in spans {
+        let letters = span.text.len();
+        all += letters;
+        turned += if is_turned(span) { letters } else { 0 };
+        other += if span.wmode == 1 || span.text.chars().any(is_right_to_left) { letters } else { 0 };
+    }
+    turned * 2 > all || other * 5 > all
+}
+
+fn is_right_to_left(letter: char) -> bool {
+    matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+}
+
+/// The title that the document information gives, if a person wrote it.
+fn title(document: &PdfDocument) -> Option<String> {
+    let info = document.resolve_object(document.trailer().as_dict()?.get("Info")?).ok()?;
+    let value = document.resolve_object(info.as_dict()?.get("Title")?).ok()?;
+    let title = canonical::folded(&decode_pdf_text_string(value.as_string()?));
+    is_sensible(&title).then_some(title)
+}
+
+/// Programs write file names and words such as `untitled`.
+fn is_sensible(title: &str) -> bool {
+    let lower = title.to_lowercase();
+    let generated = [
+        "untitled",
+        "anonymous",
+        "unknown",
+        "microsoft word",
+        "microsoft powerpoint",
+        "powerpoint presentation",
+        "slide 1",
+        "document",
+        "title",
+    ];
+    let endings = [
+        "doc", "docx", "dot", "rtf", "odt", "pdf", "tex", "dvi", "ps", "indd", "qxd", "ppt", "pptx", "xls", "xlsx",
+        "html", "htm", "txt", "ai", "cdr", "pmd", "p65", "fm",
+    ];
+    let is_generated = generated.iter().any(|words| {
+        lower
+            .trim_start_matches(|c: char| !c.is_alphanumeric())
+            .strip_prefix(words)
+            .is_some_and(|rest| rest.trim_matches(|c: char| !c.is_alphabetic()).is_empty())
+            || (words.starts_with("microsoft") && lower.starts_with(words))
+    });
+    let is_file = lower.rsplit_once('.').is_some_and(|(_, ending)| endings.contains(&ending)) || lower.contains('\\');
+    let letters = title.chars().filter(|c| c.is_alphabetic()).count();
+    !is_generated
+        && !is_file
+        && letters >= 3
+        && title.chars().count() <= TITLE_CHARACTERS
+        && !title.contains('\u{fffd}')
+}

@@ -1,0 +1,126 @@
+//! From an upload to an answerable document: queued, words, done.
+//!
+//! Two lines of work run beside each other. [`words`] reads what is queued,
+//! cuts it and indexes its words, thousands of chunks a second; [`vectors`]
+//! follows with the embeddings. A third, [`purge`], takes out what was deleted
+//! or replaced. Each keeps one order: the index has flushed, **then** Postgres
+//! says so; what a crash leaves unfinished is simply done again.
+//!
+//! A plain loop in one process; the states are those of a queue, so that jobs
+//! can take over without a change of shape. Floor 4.
+
+mod purge;
+mod vectors;
+mod words;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::corpus::Corpus;
+use crate::error::Result;
+
+/// First wait after a failure; doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Longest wait after failures.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long a line sleeps at most before it looks again by itself, in case
+/// another process queued something.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// The running workers of a process.
+#[derive(Debug)]
+pub struct Workers {
+    stop: CancellationToken,
+    lines: JoinSet<()>,
+}
+
+/// What the lines tell each other.
+#[derive(Debug, Default)]
+struct Signals {
+    /// Words come first: vectors wait while documents are queued.
+    words_busy: AtomicBool,
+}
+
+/// Whether a round of a line found something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Worked,
+    Idle,
+}
+
+impl Workers {
+    /// Starts the workers of this process.
+    #[must_use]
+    pub fn start(corpus: &Corpus) -> Self {
+        let stop = CancellationToken::new();
+        let signals = Arc::new(Signals::default());
+        // Before the first round: whoever submits next must find it so.
+        signals.words_busy.store(true, Ordering::Release);
+        let mut lines = JoinSet::new();
+        lines.spawn(words::Line::new(corpus.clone(), Arc::clone(&signals)).run(stop.clone()));
+        lines.spawn(vectors::Line::new(corpus.clone(), signals).run(stop.clone()));
+        lines.spawn(purge::Line::new(corpus.clone()).run(stop.clone()));
+        Self { stop, lines }
+    }
+
+    /// Lets each line finish what it holds, then returns.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.lines.join_next().await.is_some() {}
+    }
+}
+
+/// One line of work: rounds until told to stop, with waits between when there
+/// is nothing to do or when a round fails.
+trait Rounds: Send {
+    /// Its name in the log.
+    const NAME: &'static str;
+
+    /// Does what there is to do.
+    fn round(&mut self) -> impl Future<Output = Result<Round>> + Send;
+
+    /// The corpus it works on.
+    fn corpus(&self) -> &Corpus;
+
+    async fn run_rounds(mut self, stop: CancellationToken)
+    where
+        Self: Sized,
+    {
+        let mut wait = FIRST_WAIT;
+        let work = Arc::clone(&self.corpus().work);
+        while !stop.is_cancelled() {
+            // Registered before the round: what comes in during it is not missed.
+            let woken = work.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            let pause = match self.round().await {
+                Ok(Round::Worked) => {
+                    wait = FIRST_WAIT;
+                    self.corpus().stalled.send_if_modified(|stalled| stalled.take().is_some());
+                    continue;
+                }
+                Ok(Round::Idle) => LOOK_AGAIN,
+                Err(error) => {
+                    tracing::warn!(line = Self::NAME, error = %error, retry_in = ?wait, "ingestion stands still");
+                    self.corpus().stalled.send_replace(Some(error.to_string()));
+                    let pause = wait;
+                    wait = (wait * 2).min(LONGEST_WAIT);
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = stop.cancelled() => {}
+                    }
+                    continue;
+                }
+            };
+            tokio::select! {
+                () = &mut woken => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The third line: takes the points of deleted and replaced revisions out of
+//! the index, then what is left of their rows.
+
+use std::collections::HashMap;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Round, Rounds};
+use crate::corpus::Corpus;
+use crate::error::Result;
+use crate::ids::{RevisionId, UserId};
+use crate::scope::Scope;
+use crate::store::{originals, purges};
+
+/// Revisions of one round.
+const BATCH: i64 = 256;
+
+pub(super) struct Line {
+    corpus: Corpus,
+    /// Whether a crash may have left revisions that nobody will publish.
+    first: bool,
+}
+
+impl Rounds for Line {
+    const NAME: &'static str = "purge";
+
+    fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    async fn round(&mut self) -> Result<Round> {
+        if std::mem::take(&mut self.first) {
+            purges::enqueue_stranded(&self.corpus.db).await?;
+        }
+        let batch = purges::oldest(&self.corpus.db, BATCH).await?;
+        if batch.is_empty() {
+            return Ok(Round::Idle);
+        }
+        let mut by_owner: HashMap<UserId, Vec<RevisionId>> = HashMap::new();
+        for purge in batch {
+            by_owner.entry(purge.owner).or_default().push(purge.revision);
+        }
+        for (owner, revisions) in by_owner {
+            let scope = Scope::stored(owner);
+            self.corpus.index.purge(scope, &revisions).await?;
+            let mut tx = self.corpus.db.begin().await?;
+            purges::finish(&mut tx, &revisions).await?;
+            originals::drop_unreferenced(&mut *tx, scope).await?;
+            tx.commit().await?;
+        }
+        Ok(Round::Worked)
+    }
+}
+
+impl Line {
+    pub(super) fn new(corpus: Corpus) -> Self {
+        Self { corpus, first: true }
+    }
+
+    pub(super) async fn run(self, stop: CancellationToken) {
+        self.run_rounds(stop).await;
+    }
+}

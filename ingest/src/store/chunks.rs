@@ -1,0 +1,232 @@
+//! Chunks: ranges of revisions, and whether their vectors are on disk.
+
+use sqlx::PgExecutor;
+
+use crate::document::Chunk;
+use crate::ids::{CollectionId, DocumentId, RevisionId, UserId};
+use crate::scope::Scope;
+
+/// Stores the chunks of revisions that were just inserted.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(db: impl PgExecutor<'_>, chunks: &[(RevisionId, &Chunk)]) -> sqlx::Result<()> {
+    let int = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
+    let revisions: Vec<RevisionId> = chunks.iter().map(|(revision, _)| *revision).collect();
+    let ordinals: Vec<i32> = chunks.iter().map(|(_, chunk)| chunk.ordinal.cast_signed()).collect();
+    let starts: Vec<i32> = chunks.iter().map(|(_, chunk)| int(chunk.span.start)).collect();
+    let ends: Vec<i32> = chunks.iter().map(|(_, chunk)| int(chunk.span.end)).collect();
+    let tokens: Vec<i32> = chunks.iter().map(|(_, chunk)| chunk.tokens.cast_signed()).collect();
+    let pages: Vec<Option<i32>> = chunks.iter().map(|(_, chunk)| chunk.page.map(u32::cast_signed)).collect();
+    // `unnest` flattens nested arrays, so each path travels as JSON.
+    let headings: Vec<serde_json::Value> = chunks.iter().map(|(_, chunk)| chunk.headings.clone().into()).collect();
+    sqlx::query!(
+        r#"
+        insert into chunks (revision_id, ordinal, start_at, end_at, tokens, page, headings)
+        select revision_id, ordinal, start_at, end_at, tokens, page,
+               array(select jsonb_array_elements_text(headings))
+        from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::jsonb[])
+            as new (revision_id, ordinal, start_at, end_at, tokens, page, headings)
+        "#,
+        &revisions as _,
+        &ordinals,
+        &starts,
+        &ends,
+        &tokens,
+        &pages as _,
+        &headings,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A chunk that has no vector yet.
+#[derive(Debug, Clone)]
+pub struct Unembedded {
+    /// Its revision.
+    pub revision: RevisionId,
+    /// Its position there.
+    pub ordinal: i32,
+    /// First code point.
+    pub start_at: i32,
+    /// One past the last code point.
+    pub end_at: i32,
+    /// Headings above it.
+    pub headings: Vec<String>,
+}
+
+/// Chunks that queries see by their words only, in order of revision and
+/// ordinal, from after `after`. Whoever owns them: for workers.
+///
+/// # Errors
+/// What the database says.
+pub async fn unembedded(
+    db: impl PgExecutor<'_>,
+    after: Option<(RevisionId, i32)>,
+    limit: i64,
+) -> sqlx::Result<Vec<Unembedded>> {
+    let (revision, ordinal) = after.unzip();
+    sqlx::query_as!(
+        Unembedded,
+        r#"
+        select
+            c.revision_id as "revision: RevisionId", c.ordinal, c.start_at, c.end_at, c.headings
+        from chunks c
+        join documents d on d.revision_id = c.revision_id and d.deleted_at is null
+        where not c.embedded
+          and ($1::uuid is null or (c.revision_id, c.ordinal) > ($1, $2))
+        order by c.revision_id, c.ordinal
+        limit $3
+        "#,
+        revision as _,
+        ordinal,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Records that the vectors of these chunks are on disk.
+///
+/// # Errors
+/// What the database says.
+pub async fn mark_embedded(db: impl PgExecutor<'_>, revisions: &[RevisionId], ordinals: &[i32]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update chunks c
+        set embedded = true
+        from unnest($1::uuid[], $2::int[]) as done (revision_id, ordinal)
+        where c.revision_id = done.revision_id and c.ordinal = done.ordinal
+        "#,
+        revisions as _,
+        ordinals,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Marks chunks whose vector turned out to be missing, so that it is made again.
+///
+/// # Errors
+/// What the database says.
+pub async fn mark_unembedded(db: impl PgExecutor<'_>, revisions: &[RevisionId], ordinals: &[i32]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update chunks c
+        set embedded = false
+        from unnest($1::uuid[], $2::int[]) as lost (revision_id, ordinal)
+        where c.revision_id = lost.revision_id and c.ordinal = lost.ordinal
+        "#,
+        revisions as _,
+        ordinals,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A chunk of a document that queries may see, with its text.
+#[derive(Debug, Clone)]
+pub struct Visible {
+    /// Its revision.
+    pub revision: RevisionId,
+    /// Its position there.
+    pub ordinal: i32,
+    /// First code point.
+    pub start_at: i32,
+    /// One past the last code point.
+    pub end_at: i32,
+    /// The page on which it starts.
+    pub page: Option<i32>,
+    /// Headings above it.
+    pub headings: Vec<String>,
+    /// Its text.
+    pub text: String,
+    /// The document.
+    pub document: DocumentId,
+    /// The document's collection.
+    pub collection: CollectionId,
+    /// The document's key.
+    pub key: String,
+    /// The document's title.
+    pub title: String,
+    /// Where the document came from.
+    pub uri: Option<String>,
+}
+
+/// Those of the given chunks that are part of a current revision of the
+/// scope's owner. What was deleted or replaced is not among them.
+///
+/// # Errors
+/// What the database says.
+pub async fn visible(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    revisions: &[RevisionId],
+    ordinals: &[i32],
+) -> sqlx::Result<Vec<Visible>> {
+    sqlx::query_as!(
+        Visible,
+        r#"
+        select
+            c.revision_id as "revision: RevisionId", c.ordinal, c.start_at, c.end_at, c.page, c.headings,
+            substr(r.text, c.start_at + 1, c.end_at - c.start_at) as "text!",
+            d.id as "document: DocumentId", d.collection_id as "collection: CollectionId",
+            d.key, d.title, d.uri
+        from unnest($2::uuid[], $3::int[]) as wanted (revision_id, ordinal)
+        join chunks c on c.revision_id = wanted.revision_id and c.ordinal = wanted.ordinal
+        join revisions r on r.id = c.revision_id
+        join documents d on d.revision_id = r.id and d.deleted_at is null
+        where d.owner_id = $1
+        "#,
+        scope.owner() as _,
+        revisions as _,
+        ordinals,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Which point ought to be in the index.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// Its revision.
+    pub revision: RevisionId,
+    /// Its position there.
+    pub ordinal: i32,
+    /// Whether its vector is recorded as being on disk.
+    pub embedded: bool,
+    /// The model that the revision was cut for.
+    pub embedding_model: String,
+}
+
+/// Every chunk that the index ought to hold for the owner.
+///
+/// # Errors
+/// What the database says.
+pub async fn expected(db: impl PgExecutor<'_>, scope: Scope) -> sqlx::Result<Vec<Expected>> {
+    sqlx::query_as!(
+        Expected,
+        r#"
+        select c.revision_id as "revision: RevisionId", c.ordinal, c.embedded, r.embedding_model
+        from chunks c
+        join revisions r on r.id = c.revision_id
+        join documents d on d.revision_id = r.id and d.deleted_at is null
+        where d.owner_id = $1
+        order by c.revision_id, c.ordinal
+        "#,
+        scope.owner() as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Owners that have documents: for checks over everything.
+///
+/// # Errors
+/// What the database says.
+pub async fn owners(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<UserId>> {
+    sqlx::query_scalar!(r#"select distinct owner_id as "owner: UserId" from documents"#).fetch_all(db).await
+}

@@ -1,0 +1,159 @@
+//! Collections: named sets of documents.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+
+use crate::ids::CollectionId;
+use crate::scope::Scope;
+
+/// A stored collection.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Collection {
+    /// Its id.
+    pub id: CollectionId,
+    /// Unique among its owner's.
+    pub name: String,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Documents in it.
+    pub documents: i64,
+}
+
+/// Finds the collection of that name, or makes it. Safe when two callers do
+/// it at once.
+///
+/// # Errors
+/// What the database says.
+pub async fn ensure(db: impl PgExecutor<'_>, scope: Scope, name: &str) -> sqlx::Result<CollectionId> {
+    // The update changes nothing; it makes an existing row come back.
+    sqlx::query_scalar!(
+        r#"
+        insert into collections (id, owner_id, name, created_at)
+        values ($1, $2, $3, now())
+        on conflict (owner_id, name) do update set name = excluded.name
+        returning id as "id: CollectionId"
+        "#,
+        CollectionId::new() as _,
+        scope.owner() as _,
+        name,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Makes a collection. `None` when the name is taken.
+///
+/// # Errors
+/// What the database says.
+pub async fn create(db: impl PgExecutor<'_>, scope: Scope, name: &str) -> sqlx::Result<Option<CollectionId>> {
+    sqlx::query_scalar!(
+        r#"
+        insert into collections (id, owner_id, name, created_at)
+        values ($1, $2, $3, now())
+        on conflict (owner_id, name) do nothing
+        returning id as "id: CollectionId"
+        "#,
+        CollectionId::new() as _,
+        scope.owner() as _,
+        name,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The collection of that id.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionId) -> sqlx::Result<Option<Collection>> {
+    sqlx::query_as!(
+        Collection,
+        r#"
+        select
+            c.id as "id: CollectionId", c.name, c.created_at,
+            (select count(*) from documents d where d.collection_id = c.id and d.deleted_at is null) as "documents!"
+        from collections c
+        where c.id = $1 and c.owner_id = $2
+        "#,
+        collection as _,
+        scope.owner() as _,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// The id of the collection of that name.
+///
+/// # Errors
+/// What the database says.
+pub async fn find_by_name(db: impl PgExecutor<'_>, scope: Scope, name: &str) -> sqlx::Result<Option<CollectionId>> {
+    sqlx::query_scalar!(
+        r#"select id as "id: CollectionId" from collections where owner_id = $1 and name = $2"#,
+        scope.owner() as _,
+        name,
+    )
+    .fetch_optional(db)
+    .await
+}
+
+/// Collections in order of their ids, from after `after`.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    name: Option<&str>,
+    after: Option<CollectionId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Collection>> {
+    sqlx::query_as!(
+        Collection,
+        r#"
+        select
+            c.id as "id: CollectionId", c.name, c.created_at,
+            (select count(*) from documents d where d.collection_id = c.id and d.deleted_at is null) as "documents!"
+        from collections c
+        where c.owner_id = $1
+          and ($2::uuid is null or c.id > $2)
+          and ($3::text is null or c.name = $3)
+        order by c.id
+        limit $4
+        "#,
+        scope.owner() as _,
+        after as _,
+        name,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Renames a collection. Whether it was there.
+///
+/// # Errors
+/// What the database says; constraint `collections_owner_name` when the name
+/// is taken.
+pub async fn rename(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionId, name: &str) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update collections set name = $3 where id = $1 and owner_id = $2",
+        collection as _,
+        scope.owner() as _,
+        name,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Deletes an empty or emptied collection. Whether it was there.
+///
+/// # Errors
+/// What the database says.
+pub async fn delete(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionId) -> sqlx::Result<bool> {
+    let done =
+        sqlx::query!("delete from collections where id = $1 and owner_id = $2", collection as _, scope.owner() as _,)
+            .execute(db)
+            .await?;
+    Ok(done.rows_affected() > 0)
+}

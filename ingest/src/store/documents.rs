@@ -1,0 +1,511 @@
+//! Documents: a stable key inside a collection, and the stage it has reached.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use sqlx::PgExecutor;
+
+use crate::ids::{CollectionId, DocumentId, RevisionId, UserId};
+use crate::scope::Scope;
+
+/// How far a document has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Stage {
+    /// Its bytes are kept; nothing of this version is searchable yet.
+    Queued,
+    /// Searchable by its words; vectors are being made.
+    Words,
+    /// Searchable by words and by meaning.
+    Done,
+    /// Could not be read; `failure` says why.
+    Failed,
+}
+
+/// A document's upload.
+#[derive(Debug)]
+pub struct Upload<'a> {
+    /// Where it goes.
+    pub collection: CollectionId,
+    /// What makes a second upload a change.
+    pub key: &'a str,
+    /// Shown to readers; `None` takes the document's own, else the key.
+    pub title: Option<&'a str>,
+    /// Where it came from.
+    pub uri: Option<&'a str>,
+    /// As the caller declares it.
+    pub media_type: Option<&'a str>,
+    /// For filters.
+    pub meta: &'a Map<String, Value>,
+    /// SHA-256 of the bytes.
+    pub sha256: &'a [u8],
+    /// Number of bytes.
+    pub bytes: i64,
+    /// Do the work again even if nothing changed.
+    pub force: bool,
+}
+
+/// What an upload came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A key that was not there.
+    Added,
+    /// Other content, title or metadata than before.
+    Changed,
+    /// The same as before.
+    Unchanged,
+}
+
+/// Records an upload and queues it if anything changed. The caller keeps the
+/// bytes in the same transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn submit(
+    tx: &mut sqlx::PgTransaction<'_>,
+    scope: Scope,
+    upload: &Upload<'_>,
+) -> sqlx::Result<(DocumentId, Outcome)> {
+    let meta = Value::Object(upload.meta.clone());
+    // Locks the row if there is one, so that two uploads of a key take turns.
+    let known = sqlx::query!(
+        r#"
+        select
+            id as "id: DocumentId", source_sha256, meta, stage as "stage: Stage", uri,
+            ($3::text is null or title = $3) as "same_title!"
+        from documents
+        where collection_id = $1 and key = $2 and deleted_at is null
+        for update
+        "#,
+        upload.collection as _,
+        upload.key,
+        upload.title,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    if let Some(known) = &known {
+        let same = known.source_sha256 == upload.sha256
+            && known.meta == meta
+            && known.same_title
+            && known.uri.as_deref() == upload.uri
+            && known.stage != Stage::Failed;
+        if same && !upload.force {
+            return Ok((known.id, Outcome::Unchanged));
+        }
+    }
+    let outcome = if known.is_some() { Outcome::Changed } else { Outcome::Added };
+    let id = sqlx::query_scalar!(
+        r#"
+        insert into documents (
+            id, owner_id, collection_id, key, title, uri, media_type, meta, stage,
+            source_sha256, source_bytes, created_at, updated_at
+        )
+        values ($1, $2, $3, $4, coalesce($5, $4), $6, $7, $8, 'queued', $9, $10, now(), now())
+        on conflict (collection_id, key) where deleted_at is null do update
+        set title = coalesce($5, documents.title), uri = $6, media_type = $7, meta = $8, stage = 'queued',
+            failure_code = null, failure_message = null,
+            source_sha256 = $9, source_bytes = $10, version = documents.version + 1, updated_at = now()
+        returning id as "id: DocumentId"
+        "#,
+        DocumentId::new() as _,
+        scope.owner() as _,
+        upload.collection as _,
+        upload.key,
+        upload.title,
+        upload.uri,
+        upload.media_type,
+        meta,
+        upload.sha256,
+        upload.bytes,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok((id, outcome))
+}
+
+/// A stored document as its owner sees it.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Document {
+    /// Its id.
+    pub id: DocumentId,
+    /// Its collection.
+    pub collection_id: CollectionId,
+    /// Unique in its collection.
+    pub key: String,
+    /// Shown to readers.
+    pub title: String,
+    /// Where it came from.
+    pub uri: Option<String>,
+    /// As the caller declared it.
+    pub media_type: Option<String>,
+    /// For filters.
+    #[schema(value_type = Object)]
+    pub meta: Value,
+    /// How far it has come.
+    pub stage: Stage,
+    /// The revision that queries see.
+    pub revision_id: Option<RevisionId>,
+    /// SHA-256 of the uploaded bytes, in hexadecimal.
+    pub sha256: String,
+    /// Number of uploaded bytes.
+    pub bytes: i64,
+    /// Chunks of the revision that queries see.
+    pub chunks: i64,
+    /// Those of them that can be found by meaning.
+    pub embedded: i64,
+    /// Stable code of what went wrong.
+    pub failure_code: Option<String>,
+    /// What went wrong and what to do.
+    pub failure_message: Option<String>,
+    /// When it was first uploaded.
+    pub created_at: DateTime<Utc>,
+    /// When its stage last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Which documents to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter<'a> {
+    /// Only in this collection.
+    pub collection: Option<CollectionId>,
+    /// Only in this stage.
+    pub stage: Option<Stage>,
+    /// Only this key.
+    pub key: Option<&'a str>,
+    /// Only this document.
+    pub id: Option<DocumentId>,
+    /// From after this one.
+    pub after: Option<DocumentId>,
+}
+
+/// Documents in order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    filter: &Filter<'_>,
+    limit: i64,
+) -> sqlx::Result<Vec<Document>> {
+    sqlx::query_as!(
+        Document,
+        r#"
+        select
+            d.id as "id: DocumentId", d.collection_id as "collection_id: CollectionId", d.key, d.title, d.uri,
+            d.media_type, d.meta, d.stage as "stage: Stage", d.revision_id as "revision_id: RevisionId",
+            encode(d.source_sha256, 'hex') as "sha256!", d.source_bytes as bytes,
+            coalesce(c.chunks, 0) as "chunks!", coalesce(c.embedded, 0) as "embedded!",
+            d.failure_code, d.failure_message, d.created_at, d.updated_at
+        from documents d
+        left join lateral (
+            select count(*) as chunks, count(*) filter (where embedded) as embedded
+            from chunks where revision_id = d.revision_id
+        ) c on true
+        where d.owner_id = $1 and d.deleted_at is null
+          and ($2::uuid is null or d.collection_id = $2)
+          and ($3::text is null or d.stage = $3)
+          and ($4::text is null or d.key = $4)
+          and ($5::uuid is null or d.id = $5)
+          and ($6::uuid is null or d.id > $6)
+        order by d.id
+        limit $7
+        "#,
+        scope.owner() as _,
+        filter.collection as _,
+        filter.stage as _,
+        filter.key,
+        filter.id as _,
+        filter.after as _,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// One document.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(db: impl PgExecutor<'_>, scope: Scope, document: DocumentId) -> sqlx::Result<Option<Document>> {
+    let filter = Filter { id: Some(document), ..Filter::default() };
+    Ok(list(db, scope, &filter, 1).await?.pop())
+}
+
+/// How many documents are in each stage.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Progress {
+    /// Waiting to be read.
+    pub queued: i64,
+    /// Searchable by words.
+    pub words: i64,
+    /// Searchable by words and meaning.
+    pub done: i64,
+    /// Not readable.
+    pub failed: i64,
+    /// Chunks that can be found by words.
+    pub chunks: i64,
+    /// Chunks that can be found by meaning too.
+    pub embedded: i64,
+    /// Tokens of all chunks.
+    pub tokens: i64,
+}
+
+/// The progress of a collection.
+///
+/// # Errors
+/// What the database says.
+pub async fn progress(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionId) -> sqlx::Result<Progress> {
+    sqlx::query_as!(
+        Progress,
+        r#"
+        select
+            count(*) filter (where d.stage = 'queued') as "queued!",
+            count(*) filter (where d.stage = 'words') as "words!",
+            count(*) filter (where d.stage = 'done') as "done!",
+            count(*) filter (where d.stage = 'failed') as "failed!",
+            coalesce(sum(c.chunks), 0)::bigint as "chunks!",
+            coalesce(sum(c.embedded), 0)::bigint as "embedded!",
+            coalesce(sum(c.tokens), 0)::bigint as "tokens!"
+        from documents d
+        left join lateral (
+            select count(*) as chunks, count(*) filter (where embedded) as embedded, sum(tokens) as tokens
+            from chunks where revision_id = d.revision_id
+        ) c on true
+        where d.owner_id = $1 and d.collection_id = $2 and d.deleted_at is null
+        "#,
+        scope.owner() as _,
+        collection as _,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Deletes documents: they are invisible to queries from this commit on; their
+/// rows and points are purged later. Returns those that were there.
+///
+/// # Errors
+/// What the database says.
+pub async fn delete(
+    tx: &mut sqlx::PgTransaction<'_>,
+    scope: Scope,
+    collection: Option<CollectionId>,
+    ids: Option<&[DocumentId]>,
+) -> sqlx::Result<Vec<DocumentId>> {
+    let deleted = sqlx::query_scalar!(
+        r#"
+        update documents
+        set deleted_at = now(), updated_at = now(), version = version + 1
+        where owner_id = $1 and deleted_at is null
+          and ($2::uuid is null or collection_id = $2)
+          and ($3::uuid[] is null or id = any($3))
+        returning id as "id: DocumentId"
+        "#,
+        scope.owner() as _,
+        collection as _,
+        ids as _,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    sqlx::query!(
+        r#"
+        insert into purges (revision_id, owner_id, created_at)
+        select r.id, r.owner_id, now() from revisions r where r.document_id = any($1)
+        on conflict do nothing
+        "#,
+        &deleted as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(deleted)
+}
+
+/// A document that waits to be read.
+#[derive(Debug)]
+pub struct Queued {
+    /// Its id.
+    pub id: DocumentId,
+    /// Whose it is.
+    pub owner: UserId,
+    /// Its collection.
+    pub collection: CollectionId,
+    /// Its key.
+    pub key: String,
+    /// Its title, or its key while it has none.
+    pub title: String,
+    /// As the caller declared it.
+    pub media_type: Option<String>,
+    /// For filters.
+    pub meta: Value,
+    /// Counts uploads.
+    pub version: i64,
+    /// SHA-256 of the bytes.
+    pub source_sha256: Vec<u8>,
+    /// When it was queued.
+    pub updated_at: DateTime<Utc>,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Documents that wait, oldest first, from after `after`, with their bytes: as
+/// many as fit into `max_bytes`, but at least one. Whoever owns them: for
+/// workers.
+///
+/// # Errors
+/// What the database says.
+pub async fn queued(
+    db: impl PgExecutor<'_>,
+    after: Option<(DateTime<Utc>, DocumentId)>,
+    limit: i64,
+    max_bytes: i64,
+) -> sqlx::Result<Vec<Queued>> {
+    let (since, id) = after.unzip();
+    sqlx::query_as!(
+        Queued,
+        r#"
+        with next as (
+            select id, (sum(source_bytes) over (order by updated_at, id))::bigint - source_bytes as before
+            from (
+                select id, updated_at, source_bytes
+                from documents
+                where stage = 'queued' and deleted_at is null
+                  and ($3::timestamptz is null or (updated_at, id) > ($3, $4))
+                order by updated_at, id
+                limit $1
+            ) oldest
+        )
+        select
+            d.id as "id: DocumentId", d.owner_id as "owner: UserId",
+            d.collection_id as "collection: CollectionId", d.key, d.title, d.media_type, d.meta, d.version,
+            d.source_sha256, d.updated_at, o.bytes
+        from next
+        join documents d on d.id = next.id
+        join originals o on o.owner_id = d.owner_id and o.sha256 = d.source_sha256
+        where next.before < $2
+        order by d.updated_at, d.id
+        "#,
+        limit,
+        max_bytes,
+        since,
+        id as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Whether any document waits to be read.
+///
+/// # Errors
+/// What the database says.
+pub async fn any_queued(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from documents where stage = 'queued' and deleted_at is null) as "any!""#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Makes revisions current: their documents are searchable by words from this
+/// commit on. Returns those that were published; the others' documents were
+/// changed or deleted meanwhile.
+///
+/// # Errors
+/// What the database says.
+pub async fn publish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId]) -> sqlx::Result<Vec<RevisionId>> {
+    sqlx::query_scalar!(
+        r#"
+        update documents d
+        set revision_id = r.id, title = r.title, updated_at = now(),
+            stage = case
+                when exists (select from chunks c where c.revision_id = r.id and not c.embedded) then 'words'
+                else 'done'
+            end
+        from revisions r
+        where r.id = any($1) and d.id = r.document_id and d.version = r.version and d.deleted_at is null
+        returning r.id as "id: RevisionId"
+        "#,
+        revisions as _,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Records that a document cannot be read. Queries go on seeing the revision
+/// they saw before. Nothing happens when it was changed meanwhile.
+///
+/// # Errors
+/// What the database says.
+pub async fn fail(
+    db: impl PgExecutor<'_>,
+    document: DocumentId,
+    version: i64,
+    code: &str,
+    message: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update documents
+        set stage = 'failed', failure_code = $3, failure_message = $4, updated_at = now()
+        where id = $1 and version = $2 and deleted_at is null
+        "#,
+        document as _,
+        version,
+        code,
+        message,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Marks documents done whose current revision has all its vectors on disk.
+///
+/// # Errors
+/// What the database says.
+pub async fn finish(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update documents d
+        set stage = 'done', updated_at = now()
+        where d.revision_id = any($1) and d.stage = 'words'
+          and not exists (select from chunks c where c.revision_id = d.revision_id and not c.embedded)
+        "#,
+        revisions as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Puts documents back from `done` to `words`, because vectors were lost.
+///
+/// # Errors
+/// What the database says.
+pub async fn reopen(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update documents set stage = 'words', updated_at = now() where revision_id = any($1) and stage = 'done'",
+        revisions as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Puts documents back to `queued`, so that they are read and indexed again.
+///
+/// # Errors
+/// What the database says.
+pub async fn requeue(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update documents
+        set stage = 'queued', version = version + 1, updated_at = now()
+        where revision_id = any($1) and deleted_at is null
+        "#,
+        revisions as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

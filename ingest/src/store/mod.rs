@@ -1,0 +1,13 @@
+//! The corpus in Postgres: one module a table, free functions over an
+//! executor, the owner an argument of every query. Imports ids, scope,
+//! documents' types and errors.
+//!
+//! Lookups return `Option`; callers decide what absence means. Times are the
+//! database's own clock.
+
+pub mod chunks;
+pub mod collections;
+pub mod documents;
+pub mod originals;
+pub mod purges;
+pub mod revisions;

@@ -1,0 +1,110 @@
+//! Purges: revisions whose points must still leave the index.
+
+use sqlx::PgExecutor;
+
+use crate::ids::{RevisionId, UserId};
+
+/// A revision that waits to be purged.
+#[derive(Debug, Clone, Copy)]
+pub struct Purge {
+    /// Its id.
+    pub revision: RevisionId,
+    /// Whose it was.
+    pub owner: UserId,
+}
+
+/// Queues every revision of a document but the one that queries see.
+///
+/// # Errors
+/// What the database says.
+pub async fn enqueue_replaced(db: impl PgExecutor<'_>, current: &[RevisionId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into purges (revision_id, owner_id, created_at)
+        select old.id, old.owner_id, now()
+        from revisions now_current
+        join revisions old on old.document_id = now_current.document_id and old.version < now_current.version
+        where now_current.id = any($1)
+          and exists (select from chunks c where c.revision_id = old.id)
+        on conflict do nothing
+        "#,
+        current as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Queues revisions that were made but can never become current: their
+/// document was changed or deleted meanwhile.
+///
+/// # Errors
+/// What the database says.
+pub async fn enqueue_stranded(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        r#"
+        insert into purges (revision_id, owner_id, created_at)
+        select r.id, r.owner_id, now()
+        from revisions r
+        join documents d on d.id = r.document_id
+        where (d.revision_id is distinct from r.id)
+          and (d.version > r.version or d.deleted_at is not null)
+          and exists (select from chunks c where c.revision_id = r.id)
+        on conflict do nothing
+        "#,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// The oldest purges.
+///
+/// # Errors
+/// What the database says.
+pub async fn oldest(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Purge>> {
+    sqlx::query_as!(
+        Purge,
+        r#"
+        select revision_id as "revision: RevisionId", owner_id as "owner: UserId"
+        from purges
+        order by created_at, revision_id
+        limit $1
+        "#,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Removes what is left of purged revisions: their chunks, and the text of
+/// those whose document is deleted. The text of replaced ones stays, because
+/// citations point at it.
+///
+/// # Errors
+/// What the database says.
+pub async fn finish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId]) -> sqlx::Result<()> {
+    sqlx::query!("delete from chunks where revision_id = any($1)", revisions as _).execute(&mut **tx).await?;
+    sqlx::query!(
+        r#"
+        delete from revisions r
+        using documents d
+        where r.id = any($1) and d.id = r.document_id and d.deleted_at is not null
+        "#,
+        revisions as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!("delete from purges where revision_id = any($1)", revisions as _).execute(&mut **tx).await?;
+    // A tombstone without revisions has done its work.
+    sqlx::query!(
+        r#"
+        delete from documents d
+        where d.deleted_at is not null
+          and not exists (select from revisions r where r.document_id = d.id)
+        "#,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

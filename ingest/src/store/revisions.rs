@@ -1,0 +1,171 @@
+//! Revisions: immutable canonical texts.
+
+use sqlx::PgExecutor;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::document::{Span, TextMap};
+use crate::ids::{DocumentId, RevisionId, UserId};
+use crate::scope::Scope;
+
+/// A revision to be stored.
+#[derive(Debug)]
+pub struct NewRevision<'a> {
+    /// See [`derived_id`].
+    pub id: RevisionId,
+    /// Whose it is.
+    pub scope: Scope,
+    /// Its document.
+    pub document: DocumentId,
+    /// The document's version that it was made from.
+    pub version: i64,
+    /// SHA-256 of the bytes it was parsed from.
+    pub source_sha256: &'a [u8],
+    /// SHA-256 of `text`.
+    pub text_sha256: &'a [u8],
+    /// Canonical text.
+    pub text: &'a str,
+    /// Code points of `text`.
+    pub text_length: i32,
+    /// Headings and pages.
+    pub map: &'a TextMap,
+    /// The document's title at that time.
+    pub title: &'a str,
+    /// Of the parser that made the text.
+    pub parser_version: i32,
+    /// Of the chunker that cut it.
+    pub chunker_version: i32,
+    /// Name of the embedding model.
+    pub embedding_model: &'a str,
+}
+
+/// The id of a document's revision: the same however often the work is begun
+/// again, so that what a crash left behind is replaced, not doubled.
+#[must_use]
+pub fn derived_id(document: DocumentId, version: i64) -> RevisionId {
+    RevisionId(Uuid::new_v5(&document.0, &version.to_be_bytes()))
+}
+
+/// Stores revisions, replacing what an interrupted attempt left.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(tx: &mut sqlx::PgTransaction<'_>, revisions: &[NewRevision<'_>]) -> sqlx::Result<()> {
+    macro_rules! column {
+        ($field:ident) => {
+            revisions.iter().map(|revision| revision.$field.to_owned()).collect::<Vec<_>>()
+        };
+    }
+    let ids: Vec<RevisionId> = column!(id);
+    sqlx::query!("delete from revisions where id = any($1)", &ids as _).execute(&mut **tx).await?;
+    let owners: Vec<UserId> = revisions.iter().map(|revision| revision.scope.owner()).collect();
+    let maps: Vec<Json<&TextMap>> = revisions.iter().map(|revision| Json(revision.map)).collect();
+    sqlx::query!(
+        r#"
+        insert into revisions (
+            id, owner_id, document_id, version, source_sha256, text_sha256, text, text_length,
+            map, title, parser_version, chunker_version, embedding_model, created_at
+        )
+        select *, now()
+        from unnest(
+            $1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bytea[], $6::bytea[], $7::text[], $8::int[],
+            $9::jsonb[], $10::text[], $11::int[], $12::int[], $13::text[]
+        )
+        "#,
+        &ids as _,
+        &owners as _,
+        &column!(document) as _,
+        &column!(version),
+        &column!(source_sha256),
+        &column!(text_sha256),
+        &column!(text),
+        &column!(text_length),
+        &maps as _,
+        &column!(title),
+        &column!(parser_version),
+        &column!(chunker_version),
+        &column!(embedding_model),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A revision's text and title, for embedding.
+#[derive(Debug)]
+pub struct RevisionText {
+    /// The revision.
+    pub id: RevisionId,
+    /// The document's title.
+    pub title: String,
+    /// Canonical text.
+    pub text: String,
+}
+
+/// The texts of revisions, whoever owns them: for workers.
+///
+/// # Errors
+/// What the database says.
+pub async fn texts(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::Result<Vec<RevisionText>> {
+    sqlx::query_as!(
+        RevisionText,
+        r#"select id as "id: RevisionId", title, text from revisions where id = any($1)"#,
+        revisions as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// A part of a revision's text.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct TextPart {
+    /// The revision.
+    pub revision_id: RevisionId,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// The document's title.
+    pub title: String,
+    /// The document's key.
+    pub key: String,
+    /// Code points in the whole text.
+    pub length: i32,
+    /// First code point of `text`.
+    pub start: i32,
+    /// One past its last code point.
+    pub end: i32,
+    /// The characters `[start, end)`.
+    pub text: String,
+}
+
+/// The characters `span` of a revision's text, cut to its length.
+///
+/// # Errors
+/// What the database says.
+pub async fn text_part(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    revision: RevisionId,
+    span: Span,
+) -> sqlx::Result<Option<TextPart>> {
+    let clamp = |at: usize| i32::try_from(at).unwrap_or(i32::MAX);
+    sqlx::query_as!(
+        TextPart,
+        r#"
+        select
+            r.id as "revision_id: RevisionId", r.document_id as "document_id: DocumentId",
+            r.title, d.key, r.text_length as length,
+            least($3, r.text_length) as "start!",
+            greatest(least($3, r.text_length), least($4, r.text_length)) as "end!",
+            substr(r.text, least($3, r.text_length) + 1, greatest(0, least($4, r.text_length) - $3)) as "text!"
+        from revisions r
+        join documents d on d.id = r.document_id
+        where r.id = $1 and r.owner_id = $2 and d.deleted_at is null
+        "#,
+        revision as _,
+        scope.owner() as _,
+        clamp(span.start),
+        clamp(span.end),
+    )
+    .fetch_optional(db)
+    .await
+}

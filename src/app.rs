@@ -1,0 +1,25 @@
+//! `App`: the one state that everything shares, built in one place.
+
+use std::sync::Arc;
+
+use footnote_ingest::corpus::Corpus;
+use sqlx::PgPool;
+
+use crate::chat::Hub;
+use crate::config::Settings;
+use crate::llm::Models;
+
+/// The service's state. Cloning shares it.
+#[derive(Clone)]
+pub struct App {
+    /// Postgres.
+    pub db: PgPool,
+    /// Documents and their index.
+    pub corpus: Corpus,
+    /// Who can answer.
+    pub models: Arc<Models>,
+    /// Answers that are being made.
+    pub hub: Arc<Hub>,
+    /// Settings.
+    pub settings: Arc<Settings>,
+}

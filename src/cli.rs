@@ -1,0 +1,191 @@
+//! The command line: arguments in, text or JSON out, an exit code that says
+//! what happened. Data goes to standard output, everything else to standard
+//! error.
+
+mod ask;
+mod collections;
+mod doctor;
+mod eval;
+mod failure;
+mod ingest;
+mod output;
+mod search;
+mod serve;
+mod session;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use footnote_ingest::cli::IngestArgs;
+
+use crate::config::Settings;
+use crate::telemetry;
+use failure::Failure;
+use output::Output;
+use session::Session;
+
+/// Answers from your own documents, with citations that were checked.
+#[derive(Debug, Parser)]
+#[command(name = "footnote", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 unexpected, 2 usage, 3 not allowed, 4 unreachable, 5 partly failed, \
+                          130 interrupted. Every flag has an environment variable: FOOTNOTE_ and its name.";
+
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Where everything is kept.
+    #[arg(long, global = true, env = "FOOTNOTE_DATA_DIR", value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Settings in TOML.
+    #[arg(long, global = true, env = "FOOTNOTE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Go through the server at this URL.
+    #[arg(long, global = true, env = "FOOTNOTE_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// Print JSON.
+    #[arg(long, global = true, env = "FOOTNOTE_JSON")]
+    json: bool,
+    /// Errors only.
+    #[arg(short, long, global = true, env = "FOOTNOTE_QUIET")]
+    quiet: bool,
+    /// Say more; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "FOOTNOTE_VERBOSE")]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service.
+    Serve(serve::Args),
+    /// Read documents into a collection.
+    Ingest(IngestArgs),
+    /// Find passages.
+    Search(search::Args),
+    /// Ask a question, and get an answer with its sources.
+    Ask(ask::Args),
+    /// Measure retrieval and answers on sets of questions.
+    Eval(eval::Args),
+    /// List, make, rename and delete collections.
+    Collections(collections::Args),
+    /// Compare the index with the database, and mend it.
+    Doctor(doctor::Args),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output { json: cli.global.json, quiet: cli.global.quiet };
+    let serving = matches!(cli.command, Command::Serve(_));
+    telemetry::start(cli.global.quiet, cli.global.verbose, serving);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.failed(&Failure::Unexpected(error.into())),
+    };
+    let done = runtime.block_on(run(cli, output));
+    // Work that cannot be interrupted, such as an embedding, is not waited for.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.failed(&failure),
+    }
+}
+
+async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
+    let settings = || settings(&cli.global);
+    match cli.command {
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "footnote", &mut script);
+            output.raw(&script)
+        }
+        Command::Serve(args) => serve::run(args, settings()?, output).await,
+        Command::Eval(args) => eval::run(args, settings()?, output).await,
+        Command::Ingest(args) => {
+            let limit = settings()?.max_file_bytes;
+            with_session(&cli.global, async |client| ingest::run(client, args, limit, output).await).await
+        }
+        Command::Search(args) => {
+            with_session(&cli.global, async |client| search::run(client, args, output).await).await
+        }
+        Command::Ask(args) => with_session(&cli.global, async |client| ask::run(client, args, output).await).await,
+        Command::Collections(args) => {
+            with_session(&cli.global, async |client| collections::run(client, args, output).await).await
+        }
+        Command::Doctor(args) => {
+            with_session(&cli.global, async |client| doctor::run(client, args, output).await).await
+        }
+    }
+}
+
+/// Runs a command against the server that runs, or without one; ends gently
+/// when interrupted.
+async fn with_session(
+    global: &Global,
+    command: impl AsyncFnOnce(&crate::client::Client) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let session = tokio::select! {
+        session = Session::open(settings(global)?, global.server.as_deref()) => session?,
+        () = interrupted() => return Err(Failure::Interrupted),
+    };
+    let done = tokio::select! {
+        done = command(&session.client) => done,
+        () = interrupted() => Err(Failure::Interrupted),
+    };
+    session.close().await;
+    done
+}
+
+/// Completes when the user or the system wants the process to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn settings(global: &Global) -> Result<Settings, Failure> {
+    let mut settings = Settings::load(global.config.as_deref(), std::env::vars())?;
+    if let Some(data_dir) = &global.data_dir {
+        settings.data_dir.clone_from(data_dir);
+    }
+    settings.data_dir = std::path::absolute(&settings.data_dir).map_err(|error| Failure::Unexpected(error.into()))?;
+    Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_variable() {
+        let command = Cli::command();
+        for part in std::iter::once(&command).chain(command.get_subcommands()) {
+            let flags = part.get_arguments().filter(|flag| !flag.is_positional());
+            for flag in flags.filter(|flag| !["help", "version"].contains(&flag.get_id().as_str())) {
+                assert!(flag.get_env().is_some(), "--{} of `{}` has none", flag.get_id(), part.get_name());
+            }
+        }
+    }
+}

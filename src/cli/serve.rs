@@ -1,0 +1,84 @@
+//! `footnote serve`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+
+use crate::config::Settings;
+use crate::error::Error;
+use crate::http::{self, Hosts};
+use crate::startup::{self, Service, Tenancy, Tenant};
+
+use super::failure::Failure;
+use super::output::Output;
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Address to listen on.
+    #[arg(long, env = "FOOTNOTE_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Listen on an address that others can reach. There is no sign-in yet:
+    /// whoever reaches the port reads and changes everything.
+    #[arg(long, env = "FOOTNOTE_ALLOW_OPEN_NETWORK")]
+    allow_open_network: bool,
+}
+
+pub(super) async fn run(args: Args, settings: Settings, output: Output) -> Result<(), Failure> {
+    let listen = args.listen.clone().unwrap_or_else(|| settings.listen.clone());
+    let address = address(&listen).await?;
+    if !address.ip().is_loopback() && !args.allow_open_network {
+        return Err(Failure::Usage(format!(
+            "`{listen}` can be reached by others, and there is no sign-in yet; listen on 127.0.0.1, or add \
+             --allow-open-network if something in front of the service lets only the right people in"
+        )));
+    }
+    let tenancy = match Tenancy::take(&settings.data_dir).await? {
+        Tenant::Us(tenancy) => tenancy,
+        Tenant::Server(running) => {
+            return Err(Failure::Usage(format!(
+                "a server runs already, at {} (process {}); stop it, or give this one another --data-dir",
+                running.url, running.pid
+            )));
+        }
+    };
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::Usage(format!("cannot listen on {address}: {error}; choose another address with --listen"))
+    })?;
+    let address = listener.local_addr().map_err(anyhow::Error::from)?;
+    let service = tokio::select! {
+        service = Service::start(settings) => service?,
+        () = super::interrupted() => return Err(Failure::Interrupted),
+    };
+    let hosts = if args.allow_open_network { Hosts::Any } else { Hosts::Loopback };
+    let url = url(address);
+    tenancy.announce(url.clone())?;
+    output.note(&format!("Footnote answers at {url} (API: {url}/docs). Stop it with Ctrl-C."));
+    if output.json {
+        output.json(&serde_json::json!({ "url": url, "pid": std::process::id() }))?;
+    }
+    startup::serve(listener, http::router(service.app.clone(), hosts), super::interrupted()).await;
+    service.stop().await;
+    drop(tenancy);
+    Ok(())
+}
+
+async fn address(listen: &str) -> Result<SocketAddr, Failure> {
+    let found = tokio::net::lookup_host(listen).await.ok().and_then(|mut addresses| addresses.next());
+    found.ok_or_else(|| {
+        Failure::from(Error::Invalid {
+            field: "listen",
+            problem: format!("is `{listen}`, which is no address with a port; 127.0.0.1:8080 is one"),
+        })
+    })
+}
+
+/// Where this machine reaches the server.
+fn url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
+}

@@ -1,0 +1,307 @@
+//! Settings: defaults, then a TOML file, then the environment, read once at
+//! start. Flags of the command line stand above all of them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use config::{Environment, File, FileFormat, Map};
+use footnote_ingest::config::{
+    Config as CorpusConfig, DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_BYTES, EmbedderConfig, IndexConfig,
+};
+use footnote_ingest::disk::DEFAULT_RESERVE;
+use footnote_ingest::embed::{LocalConfig, ProviderConfig};
+use footnote_ingest::index::ServerConfig;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// Prefix of this service's own variables.
+const PREFIX: &str = "FOOTNOTE_";
+/// Variables that other programs share, without the prefix.
+const SHARED: &[&str] = &["DATABASE_URL", "QDRANT_URL", "QDRANT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"];
+/// Where OpenAI itself answers.
+const OPENAI: &str = "https://api.openai.com/v1";
+
+/// Every setting. The names are those of the file; the environment has them in
+/// capitals with the prefix `FOOTNOTE_`, but for the shared ones.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Address that `serve` listens on.
+    pub listen: String,
+    /// An outside Postgres; none starts the private one.
+    pub database_url: Option<SecretString>,
+    /// Folder of Postgres's programs, when they are in no usual place.
+    pub postgres_bin: Option<PathBuf>,
+    /// A Qdrant server's gRPC address; none uses the embedded index.
+    pub qdrant_url: Option<String>,
+    /// Its key.
+    pub qdrant_api_key: Option<SecretString>,
+    /// Its collection.
+    pub qdrant_collection: String,
+    /// Shards, when the collection is made.
+    pub qdrant_shards: Option<u32>,
+    /// Copies of each shard, when the collection is made.
+    pub qdrant_replicas: Option<u32>,
+    /// Folder of the local embedding model.
+    pub model_dir: Option<PathBuf>,
+    /// Name of an embedding model: of the hub, or of the provider below.
+    pub embedding_model: Option<String>,
+    /// A provider's base URL for embeddings.
+    pub embedding_base_url: Option<String>,
+    /// Its key.
+    pub embedding_api_key: Option<SecretString>,
+    /// ONNX Runtime's library or its folder.
+    pub onnxruntime: Option<PathBuf>,
+    /// The model that answers: `extractive`, or a name that the provider knows.
+    pub model: String,
+    /// Key of the OpenAI-compatible provider.
+    pub openai_api_key: Option<SecretString>,
+    /// Its base URL.
+    pub openai_base_url: Option<String>,
+    /// Tokens that its model takes; none goes by the model's name.
+    pub context_window: Option<usize>,
+    /// Tokens of an answer, at most.
+    pub max_answer_tokens: u32,
+    /// Seconds that a provider may take to its first token.
+    pub first_token_timeout: u64,
+    /// Seconds that a provider may pause within an answer.
+    pub idle_timeout: u64,
+    /// The largest file that is taken, in bytes.
+    pub max_file_bytes: u64,
+    /// Bytes that stay free on the data folder's disk.
+    pub disk_reserve_bytes: u64,
+    /// Tokens of a chunk, at most.
+    pub max_chunk_tokens: usize,
+    /// How sure the extractive answerer must be, from 0 to 1.
+    pub answer_threshold: f32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: default_data_dir(),
+            listen: "127.0.0.1:8080".into(),
+            database_url: None,
+            postgres_bin: None,
+            qdrant_url: None,
+            qdrant_api_key: None,
+            qdrant_collection: "footnote".into(),
+            qdrant_shards: None,
+            qdrant_replicas: None,
+            model_dir: None,
+            embedding_model: None,
+            embedding_base_url: None,
+            embedding_api_key: None,
+            onnxruntime: None,
+            model: crate::llm::EXTRACTIVE.into(),
+            openai_api_key: None,
+            openai_base_url: None,
+            context_window: None,
+            max_answer_tokens: 1024,
+            first_token_timeout: 60,
+            idle_timeout: 30,
+            max_file_bytes: DEFAULT_MAX_FILE_BYTES,
+            disk_reserve_bytes: DEFAULT_RESERVE,
+            max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
+            answer_threshold: crate::llm::extractive::DEFAULT_THRESHOLD,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file, if there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// Names the file's key or the variable that is wrong.
+    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let mut builder = config::Config::builder();
+        if let Some(file) = file {
+            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
+            // The file alone first: what is wrong in it is said to be in it.
+            let alone = builder.build_cloned().and_then(config::Config::try_deserialize::<Self>);
+            alone.map_err(|error| invalid("--config", format!("`{}`: {error}", file.display())))?;
+        }
+        let builder =
+            builder.add_source(Environment::default().try_parsing(true).source(Some(known_variables(environment))));
+        builder
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .map_err(|error| invalid("environment", format!("holds a wrong setting: {error}")))
+    }
+
+    /// Settings of the corpus half.
+    #[must_use]
+    pub fn corpus(&self) -> CorpusConfig {
+        let index = match &self.qdrant_url {
+            None => IndexConfig::Edge(self.data_dir.join("index")),
+            Some(url) => IndexConfig::Server(ServerConfig {
+                api_key: self.qdrant_api_key.clone(),
+                collection: self.qdrant_collection.clone(),
+                shards: self.qdrant_shards,
+                replicas: self.qdrant_replicas,
+                ..ServerConfig::new(url)
+            }),
+        };
+        CorpusConfig {
+            disk_reserve: self.disk_reserve_bytes,
+            max_file_bytes: self.max_file_bytes,
+            max_chunk_tokens: self.max_chunk_tokens,
+            ..CorpusConfig::new(self.embedder(), index)
+        }
+    }
+
+    fn embedder(&self) -> EmbedderConfig {
+        #[cfg(feature = "testing")]
+        if self.embedding_model.as_deref() == Some("hash") {
+            return EmbedderConfig::Hash;
+        }
+        match &self.embedding_base_url {
+            Some(base_url) => EmbedderConfig::Provider(ProviderConfig {
+                base_url: base_url.clone(),
+                api_key: self.embedding_api_key.clone(),
+                model: self.embedding_model.clone().unwrap_or_else(|| "text-embedding-3-small".into()),
+            }),
+            None => EmbedderConfig::Local(LocalConfig {
+                model_dir: self.model_dir.clone(),
+                model_name: self.embedding_model.clone(),
+                runtime: self.onnxruntime.clone(),
+                data_dir: Some(self.data_dir.clone()),
+                threads: None,
+            }),
+        }
+    }
+
+    /// The provider's base URL.
+    #[must_use]
+    pub fn openai_base_url(&self) -> &str {
+        self.openai_base_url.as_deref().unwrap_or(OPENAI)
+    }
+
+    /// Whether a provider is set up.
+    #[must_use]
+    pub fn has_provider(&self) -> bool {
+        self.openai_api_key.is_some() || self.openai_base_url.is_some()
+    }
+
+    /// Time limits of a provider: to the first token, and between tokens.
+    #[must_use]
+    pub fn provider_timeouts(&self) -> (Duration, Duration) {
+        (Duration::from_secs(self.first_token_timeout), Duration::from_secs(self.idle_timeout))
+    }
+}
+
+fn invalid(field: &'static str, problem: String) -> Error {
+    Error::Invalid { field, problem }
+}
+
+/// The variables that are settings, under the names of the fields. Others, such
+/// as those of flags, are not ours to judge.
+fn known_variables(environment: impl IntoIterator<Item = (String, String)>) -> Map<String, String> {
+    environment
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, value)| {
+            let field = match name.strip_prefix(PREFIX) {
+                Some(own) => own.to_lowercase(),
+                None if SHARED.contains(&name.as_str()) => name.to_lowercase(),
+                None => return None,
+            };
+            FIELDS.contains(&field.as_str()).then_some((field, value))
+        })
+        .collect()
+}
+
+/// Names of all settings; a test holds them against the struct.
+const FIELDS: &[&str] = &[
+    "data_dir",
+    "listen",
+    "database_url",
+    "postgres_bin",
+    "qdrant_url",
+    "qdrant_api_key",
+    "qdrant_collection",
+    "qdrant_shards",
+    "qdrant_replicas",
+    "model_dir",
+    "embedding_model",
+    "embedding_base_url",
+    "embedding_api_key",
+    "onnxruntime",
+    "model",
+    "openai_api_key",
+    "openai_base_url",
+    "context_window",
+    "max_answer_tokens",
+    "first_token_timeout",
+    "idle_timeout",
+    "max_file_bytes",
+    "disk_reserve_bytes",
+    "max_chunk_tokens",
+    "answer_threshold",
+];
+
+/// `/var/lib/footnote` for root, whose home the database's user cannot enter;
+/// else the user's own data folder.
+fn default_data_dir() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return "/var/lib/footnote".into();
+    }
+    let own = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+    own.or_else(home).unwrap_or_else(std::env::temp_dir).join("footnote")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(variables: &[(&str, &str)]) -> Result<Settings> {
+        Settings::load(None, variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+    }
+
+    #[test]
+    fn the_environment_stands_over_the_defaults() {
+        let settings = from(&[("FOOTNOTE_MAX_FILE_BYTES", "1000"), ("OPENAI_BASE_URL", "http://localhost:1/v1")])
+            .expect("settings");
+        assert_eq!(settings.max_file_bytes, 1000);
+        assert_eq!(settings.openai_base_url(), "http://localhost:1/v1");
+        assert!(settings.has_provider());
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_by_its_name() {
+        let refusal = from(&[("FOOTNOTE_CONTEXT_WINDOW", "many")]).expect_err("no number").to_string();
+        assert!(refusal.contains("context_window"), "{refusal}");
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_file_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("footnote.toml");
+        std::fs::write(&file, "modle = \"x\"\n").expect("written");
+        let refusal = Settings::load(Some(&file), []).expect_err("a typing error").to_string();
+        assert!(refusal.contains("modle"), "{refusal}");
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let settings = from(&[("OPENAI_API_KEY", "sk-canary")]).expect("settings");
+        assert!(!format!("{settings:?}").contains("canary"));
+    }
+
+    #[test]
+    fn every_field_can_be_set_from_the_environment() {
+        // A key that is no field is refused, so each name must be one.
+        let file: String = FIELDS.iter().map(|name| format!("# {name}\n")).collect();
+        assert_eq!(file.lines().count(), FIELDS.len());
+        let debug = format!("{:?}", Settings::default());
+        for name in FIELDS {
+            assert!(debug.contains(&format!("{name}:")), "`{name}` is no setting");
+        }
+        assert_eq!(debug.matches(": ").count(), FIELDS.len(), "a setting has no variable");
+    }
+}

@@ -1,0 +1,78 @@
+//! One error for all services, by what the caller can do about it. Names no
+//! HTTP: each front door translates it once.
+
+use std::path::PathBuf;
+
+use footnote_ingest::Error as CorpusError;
+
+use crate::llm::LlmError;
+use crate::storage::embedded::EmbeddedError;
+
+/// Result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such thing, or not the caller's: the two are not told apart.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// A value that the caller can mend.
+    #[error("`{field}` {problem}")]
+    Invalid {
+        /// The field as the caller named it.
+        field: &'static str,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// It collides with what is there.
+    #[error("{what} {problem}")]
+    Conflict {
+        /// What kind of thing.
+        what: &'static str,
+        /// How it collides.
+        problem: String,
+    },
+    /// The service cannot take it now.
+    #[error("{0} is busy; try again shortly")]
+    Busy(&'static str),
+    /// Something configured does not answer.
+    #[error("{what} {problem}")]
+    Unreachable {
+        /// The setting that names it.
+        what: &'static str,
+        /// What happened and what to do.
+        problem: String,
+    },
+    /// The data folder belongs to another process that is no server.
+    #[error(
+        "another footnote command is working on `{0}`; wait for it, or start `footnote serve` and both go through it"
+    )]
+    InUse(PathBuf),
+    /// The private database could not be started.
+    #[error(transparent)]
+    Postgres(#[from] EmbeddedError),
+    /// The answer model failed.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
+    /// The corpus half failed.
+    #[error(transparent)]
+    Corpus(CorpusError),
+    /// Postgres failed.
+    #[error("the database failed")]
+    Storage(#[from] sqlx::Error),
+    /// Anything that nobody can do something about.
+    #[error("internal error")]
+    Internal(#[from] anyhow::Error),
+}
+
+impl From<CorpusError> for Error {
+    fn from(error: CorpusError) -> Self {
+        match error {
+            CorpusError::NotFound(what) => Self::NotFound(what),
+            CorpusError::Invalid { field, problem } => Self::Invalid { field, problem },
+            CorpusError::Storage(error) => Self::Storage(error),
+            other => Self::Corpus(other),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Collections: knowledge bases.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use footnote_ingest::store::collections::{self, Collection};
+use footnote_ingest::store::documents::{self, Progress};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::caller::Caller;
+use super::error::{ApiError, Envelope};
+use super::extract::{Json, Path, Query, page_size};
+use crate::app::App;
+use crate::error::Error;
+use crate::ids::CollectionId;
+
+/// Characters of a name, at most.
+const MAX_NAME: usize = 200;
+
+/// Which collections to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// Only the one of this name.
+    name: Option<String>,
+    /// Items, at most: 1 to 200.
+    limit: Option<i64>,
+    /// Where the last page ended.
+    cursor: Option<CollectionId>,
+}
+
+/// A page of collections.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Page {
+    items: Vec<Collection>,
+    /// For the next page; null on the last one.
+    next_cursor: Option<CollectionId>,
+}
+
+/// A collection's name.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Name {
+    /// Unique among the owner's.
+    name: String,
+}
+
+impl Name {
+    fn checked(&self) -> Result<&str, ApiError> {
+        let name = self.name.trim();
+        if name.is_empty() || name.chars().count() > MAX_NAME {
+            return Err(ApiError::unprocessable("name", format!("`name` has 1 to {MAX_NAME} characters")));
+        }
+        Ok(name)
+    }
+}
+
+/// A collection and how far its documents are.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Detail {
+    #[serde(flatten)]
+    collection: Collection,
+    progress: Progress,
+    /// Why documents are not read at the moment, if they are not.
+    stalled: Option<String>,
+}
+
+/// Collections.
+#[utoipa::path(get, path = "/api/v1/collections", tag = "documents", params(Which), responses((status = 200, body = Page)))]
+pub(super) async fn list(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    Query(which): Query<Which>,
+) -> Result<axum::Json<Page>, ApiError> {
+    let limit = page_size(which.limit)?;
+    let mut items = collections::list(&app.db, scope, which.name.as_deref(), which.cursor, limit + 1).await?;
+    let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+    if more {
+        items.pop();
+    }
+    let next_cursor = items.last().filter(|_| more).map(|last| last.id);
+    Ok(axum::Json(Page { items, next_cursor }))
+}
+
+/// Makes a collection.
+#[utoipa::path(
+    post, path = "/api/v1/collections", tag = "documents", request_body = Name,
+    responses((status = 201, body = Detail), (status = 409, body = Envelope), (status = 422, body = Envelope))
+)]
+pub(super) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(name): Json<Name>,
+) -> Result<(StatusCode, axum::Json<Detail>), ApiError> {
+    let name = name.checked()?;
+    let id = collections::create(&app.db, caller.0, name).await?.ok_or_else(|| taken(name))?;
+    Ok((StatusCode::CREATED, find(State(app), caller, Path(id)).await?))
+}
+
+/// One collection and how far its documents are.
+#[utoipa::path(
+    get, path = "/api/v1/collections/{id}", tag = "documents", params(("id" = CollectionId, Path)),
+    responses((status = 200, body = Detail), (status = 404, body = Envelope))
+)]
+pub(super) async fn find(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    Path(id): Path<CollectionId>,
+) -> Result<axum::Json<Detail>, ApiError> {
+    let collection = collections::find(&app.db, scope, id).await?.ok_or(Error::NotFound("collection"))?;
+    let progress = documents::progress(&app.db, scope, id).await?;
+    Ok(axum::Json(Detail { collection, progress, stalled: app.corpus.stalled() }))
+}
+
+/// Renames a collection.
+#[utoipa::path(
+    patch, path = "/api/v1/collections/{id}", tag = "documents", params(("id" = CollectionId, Path)),
+    request_body = Name,
+    responses((status = 200, body = Detail), (status = 404, body = Envelope), (status = 409, body = Envelope))
+)]
+pub(super) async fn rename(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<CollectionId>,
+    Json(name): Json<Name>,
+) -> Result<axum::Json<Detail>, ApiError> {
+    let name = name.checked()?;
+    match collections::rename(&app.db, caller.0, id, name).await {
+        Ok(true) => find(State(app), caller, Path(id)).await,
+        Ok(false) => Err(Error::NotFound("collection").into()),
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("collections_owner_name") => {
+            Err(taken(name).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes a collection with its documents.
+#[utoipa::path(
+    delete, path = "/api/v1/collections/{id}", tag = "documents", params(("id" = CollectionId, Path)),
+    responses((status = 204), (status = 404, body = Envelope))
+)]
+pub(super) async fn delete(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    Path(id): Path<CollectionId>,
+) -> Result<StatusCode, ApiError> {
+    collections::find(&app.db, scope, id).await?.ok_or(Error::NotFound("collection"))?;
+    app.corpus.delete(scope, Some(id), None).await?;
+    collections::delete(&app.db, scope, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn taken(name: &str) -> Error {
+    Error::Conflict { what: "collection", problem: format!("`{name}` is there already; choose another name") }
+}

@@ -1,0 +1,168 @@
+//! Errors as callers see them: one envelope, a stable code, a message that
+//! helps, and nothing internal.
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use footnote_ingest::Error as CorpusError;
+use serde::Serialize;
+use tower_http::request_id::RequestId;
+use utoipa::ToSchema;
+
+use crate::error::Error;
+use crate::llm::LlmError;
+
+/// An error on its way out. The envelope around it is made by [`envelope`],
+/// which knows the request's id.
+#[derive(Debug, Clone)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    surface: String,
+    message: String,
+    retry_after: Option<u64>,
+}
+
+/// What an error looks like.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Envelope {
+    error: Body,
+}
+
+/// An error.
+#[derive(Debug, Serialize, ToSchema)]
+struct Body {
+    /// Stable: `kind:surface`.
+    code: String,
+    /// What went wrong and what to do.
+    message: String,
+    /// Names the request in the service's log.
+    request_id: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, surface: &str, message: impl Into<String>) -> Self {
+        Self { status, kind, surface: surface.to_owned(), message: message.into(), retry_after: None }
+    }
+
+    pub(super) fn not_found(what: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", what, format!("no such {what}"))
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let message = "this route does not take this method; /openapi.json lists what it takes";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "bad_request", "method", message)
+    }
+
+    pub(super) fn bad_request(surface: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", surface, message)
+    }
+
+    pub(super) fn forbidden(surface: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", surface, message)
+    }
+
+    pub(super) fn unprocessable(surface: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", surface, message)
+    }
+
+    pub(super) fn too_large(surface: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", surface, message)
+    }
+
+    pub(super) fn unavailable(surface: &str, message: impl Into<String>, retry_after: u64) -> Self {
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", surface, message);
+        Self { retry_after: Some(retry_after), ..error }
+    }
+
+    pub(super) fn upstream(surface: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "upstream", surface, message)
+    }
+
+    pub(super) fn internal() -> Self {
+        let message = "something went wrong here; the service's log says more under this request id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "service", message)
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound(what) => Self::not_found(what),
+            Error::Invalid { field, .. } => Self::unprocessable(field, error.to_string()),
+            Error::Conflict { what, .. } => Self::new(StatusCode::CONFLICT, "conflict", what, error.to_string()),
+            Error::Busy(what) => Self::unavailable(what, error.to_string(), 1),
+            Error::Llm(error) => model(&error),
+            Error::Corpus(error) => corpus(error),
+            Error::Storage(sqlx::Error::PoolTimedOut) => {
+                Self::unavailable("database", "all database connections are in use; try again shortly", 1)
+            }
+            other => {
+                tracing::error!(error = ?other, "request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl From<CorpusError> for ApiError {
+    fn from(error: CorpusError) -> Self {
+        Error::from(error).into()
+    }
+}
+
+fn model(error: &LlmError) -> ApiError {
+    ApiError::upstream(error.code(), error.to_string())
+}
+
+fn corpus(error: CorpusError) -> ApiError {
+    match error {
+        CorpusError::TooLarge { .. } => ApiError::too_large("file", error.to_string()),
+        CorpusError::DiskFull { .. } => {
+            tracing::error!(%error, "refused");
+            let message = "the service's disk is full and nothing was stored; free some space there, then try again";
+            ApiError::unavailable("disk", message, 60)
+        }
+        CorpusError::Embedder(_) | CorpusError::EmbedderSetup(_) => {
+            tracing::error!(%error, "the embedder failed");
+            ApiError::upstream("embedder", "the embedding model failed; search with mode `sparse` still works")
+        }
+        other => {
+            tracing::error!(error = ?other, "request failed");
+            ApiError::internal()
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives every error its body.
+pub(super) async fn envelope(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    let request_id = id.unwrap_or_default().to_owned();
+    let mut response = next.run(request).await;
+    let Some(error) = response.extensions_mut().remove::<ApiError>() else { return response };
+    let code = format!("{}:{}", error.kind, error.surface);
+    let body = Envelope { error: Body { code, message: error.message, request_id } };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let (with_body, body) = axum::Json(body).into_response().into_parts();
+    parts.headers.extend(with_body.headers);
+    Response::from_parts(parts, body)
+}

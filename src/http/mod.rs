@@ -1,0 +1,130 @@
+//! The front door: the native API over HTTP, with its description.
+//!
+//! Owns routes, request and response shapes and the translation of errors.
+//! Imports services; no rule about documents or answers lives here.
+
+mod caller;
+mod collections;
+mod conversations;
+mod documents;
+mod error;
+mod extract;
+mod guard;
+mod health;
+mod maintenance;
+mod messages;
+mod models;
+mod revisions;
+mod search;
+mod upload;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Request};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::TraceLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+pub use guard::Hosts;
+
+use crate::app::App;
+use error::ApiError;
+
+/// Bytes of a JSON body, at most.
+const MAX_JSON: usize = 2 * 1024 * 1024;
+
+/// The header that names a request in replies and in the log.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Footnote",
+        description = "Answers from your own documents, each claim with a citation that was checked against the \
+                       exact characters of its source. Positions are Unicode code points, half-open.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "search", description = "Passages that fit a question"),
+        (name = "documents", description = "What is searched"),
+        (name = "conversations", description = "Questions and cited answers"),
+        (name = "service", description = "Health and upkeep"),
+    )
+)]
+struct Description;
+
+fn native() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(search::search))
+        .routes(routes!(collections::list, collections::create))
+        .routes(routes!(collections::find, collections::rename, collections::delete))
+        // Files have a limit of their own.
+        .routes(routes!(upload::upload).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::find, documents::delete))
+        .routes(routes!(documents::original))
+        .routes(routes!(revisions::text))
+        .routes(routes!(conversations::list, conversations::create))
+        .routes(routes!(conversations::find, conversations::rename, conversations::delete))
+        .routes(routes!(messages::list, messages::ask))
+        .routes(routes!(messages::find))
+        .routes(routes!(messages::stream))
+        .routes(routes!(messages::cancel))
+        .routes(routes!(models::list))
+        .routes(routes!(maintenance::doctor))
+}
+
+/// The description of every native route.
+#[must_use]
+pub fn description() -> Document {
+    native().into_openapi()
+}
+
+/// All routes over `app`, taking requests that name one of `hosts`.
+pub fn router(app: App, hosts: Hosts) -> Router {
+    let (routes, description) = native().split_for_parts();
+    let request_id = REQUEST_ID.clone();
+    let nosniff = SetResponseHeaderLayer::overriding(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
+    routes
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
+        .fallback(async || ApiError::not_found("route"))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
+        .layer(from_fn_with_state(hosts, guard::check))
+        .layer(DefaultBodyLimit::max(MAX_JSON))
+        .layer(nosniff)
+        // Outside of all that can fail, so that every error gets its envelope.
+        .layer(from_fn(error::envelope))
+        .layer(PropagateRequestIdLayer::new(request_id.clone()))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log))
+        .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
+        .with_state(app)
+}
+
+fn span<B>(request: &Request<B>) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    // The path alone: what is asked for stays out of the log.
+    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
+}
+
+fn log(response: &Response, latency: std::time::Duration, _span: &tracing::Span) {
+    let status = response.status();
+    if status.is_server_error() {
+        tracing::warn!(status = status.as_u16(), ?latency, "answered");
+    } else {
+        tracing::debug!(status = status.as_u16(), ?latency, "answered");
+    }
+}

@@ -1,0 +1,234 @@
+//! Uploads: text or files into a collection.
+
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::{StatusCode, header};
+use footnote_ingest::corpus::Incoming;
+use footnote_ingest::scope::Scope;
+use footnote_ingest::store::collections;
+use footnote_ingest::store::documents::Outcome;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::caller::Caller;
+use super::error::{ApiError, Envelope};
+use super::extract::{Json, Path};
+use crate::app::App;
+use crate::error::Error;
+use crate::ids::{CollectionId, DocumentId};
+
+/// Files of one request, at most.
+const MAX_FILES: usize = 500;
+/// Characters of a key, at most.
+const MAX_KEY: usize = 1000;
+/// Bytes of a field that is no file, at most.
+const MAX_FIELD: usize = 64 * 1024;
+
+/// A text to keep as a document.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Text {
+    /// The content.
+    text: String,
+    /// What makes a second upload a change; the title if left out.
+    key: Option<String>,
+    /// Shown to readers.
+    title: Option<String>,
+    /// Where it came from.
+    uri: Option<String>,
+    /// `text/plain`, `text/markdown` or `text/html`.
+    media_type: Option<String>,
+    /// For filters: an object of scalars or lists of scalars.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    meta: Map<String, Value>,
+    /// Do the work again even if nothing changed.
+    #[serde(default)]
+    force: bool,
+}
+
+/// Files, each after the fields that describe it.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes the form to readers of the API")]
+pub(super) struct Form {
+    /// Key of the next file; its name if left out.
+    key: Option<String>,
+    /// Title of the next file.
+    title: Option<String>,
+    /// Where the next file came from.
+    uri: Option<String>,
+    /// Metadata of the next file, as a JSON object.
+    meta: Option<String>,
+    /// `true`: do the work again even if nothing changed; for all files after it.
+    force: Option<String>,
+    /// A file. May come several times.
+    #[schema(format = Binary, value_type = String)]
+    file: Vec<u8>,
+}
+
+/// What was taken in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Accepted {
+    documents: Vec<Taken>,
+}
+
+/// A document that was taken in.
+#[derive(Debug, Serialize, ToSchema)]
+struct Taken {
+    /// Ask for its status under this id.
+    id: DocumentId,
+    key: String,
+    outcome: Outcome,
+}
+
+/// What describes the next file of a form.
+#[derive(Debug, Default)]
+struct About {
+    key: Option<String>,
+    title: Option<String>,
+    uri: Option<String>,
+    meta: Map<String, Value>,
+}
+
+/// Takes documents in: a JSON text, or a form with files. They are kept when
+/// this answers, searchable by words soon after, and by meaning after that.
+#[utoipa::path(
+    post, path = "/api/v1/collections/{id}/documents", tag = "documents", params(("id" = CollectionId, Path)),
+    request_body(content((Text = "application/json"), (Form = "multipart/form-data"))),
+    responses(
+        (status = 202, body = Accepted), (status = 404, body = Envelope), (status = 413, body = Envelope),
+        (status = 422, body = Envelope), (status = 503, body = Envelope),
+    )
+)]
+pub(super) async fn upload(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    Path(collection): Path<CollectionId>,
+    request: Request,
+) -> Result<(StatusCode, axum::Json<Accepted>), ApiError> {
+    collections::find(&app.db, scope, collection).await?.ok_or(Error::NotFound("collection"))?;
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let upload = Upload { app, scope, collection };
+    let documents = if kind.starts_with("multipart/form-data") {
+        let form = Multipart::from_request(request, &()).await.map_err(|_| {
+            ApiError::bad_request("form", "the form has no boundary; send it as `multipart/form-data` with files")
+        })?;
+        upload.form(form).await?
+    } else {
+        vec![upload.text(text(request, upload.app.corpus.config.max_file_bytes).await?).await?]
+    };
+    Ok((StatusCode::ACCEPTED, axum::Json(Accepted { documents })))
+}
+
+/// Where an upload goes.
+struct Upload {
+    app: App,
+    scope: Scope,
+    collection: CollectionId,
+}
+
+impl Upload {
+    async fn text(&self, text: Text) -> Result<Taken, ApiError> {
+        let Some(key) = text.key.clone().or_else(|| text.title.clone()) else {
+            return Err(ApiError::unprocessable("key", "give a `key` or a `title`, so that the document has a name"));
+        };
+        let about = About { key: Some(key), title: text.title, uri: text.uri, meta: text.meta };
+        self.take(about, text.media_type.as_deref(), text.text.as_bytes(), text.force).await
+    }
+
+    async fn form(&self, mut form: Multipart) -> Result<Vec<Taken>, ApiError> {
+        let mut taken = Vec::new();
+        let mut about = About::default();
+        let mut force = false;
+        while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
+            match field.name().unwrap_or_default().to_owned().as_str() {
+                "file" if taken.len() == MAX_FILES => {
+                    return Err(ApiError::too_large(
+                        "form",
+                        format!("a form may hold {MAX_FILES} files; send several"),
+                    ));
+                }
+                "file" => taken.push(self.file(std::mem::take(&mut about), field, force).await?),
+                "key" => about.key = Some(words(field).await?),
+                "title" => about.title = Some(words(field).await?),
+                "uri" => about.uri = Some(words(field).await?),
+                "meta" => {
+                    about.meta = serde_json::from_str(&words(field).await?).map_err(|error| {
+                        ApiError::unprocessable("meta", format!("`meta` is no JSON object: {error}"))
+                    })?;
+                }
+                "force" => force = words(field).await? == "true",
+                other => {
+                    let known = "the form takes `file`, `key`, `title`, `uri`, `meta` and `force`";
+                    let other: String = other.chars().take(50).collect();
+                    return Err(ApiError::unprocessable("form", format!("unknown field `{other}`; {known}")));
+                }
+            }
+        }
+        if taken.is_empty() {
+            return Err(ApiError::unprocessable("file", "the form holds no `file`"));
+        }
+        Ok(taken)
+    }
+
+    async fn file(&self, mut about: About, mut field: Field<'_>, force: bool) -> Result<Taken, ApiError> {
+        about.key = about.key.or_else(|| field.file_name().map(str::to_owned));
+        let kind = field.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
+        let mut bytes = Vec::new();
+        while let Some(part) = field.chunk().await.map_err(|error| malformed(&error))? {
+            bytes.extend_from_slice(&part);
+            // Refused as soon as it is too large, not after all of it came.
+            self.app.corpus.check_size(about.key.as_deref().unwrap_or("file"), bytes.len() as u64)?;
+        }
+        self.take(about, kind.as_deref(), &bytes, force).await
+    }
+
+    async fn take(&self, about: About, media_type: Option<&str>, bytes: &[u8], force: bool) -> Result<Taken, ApiError> {
+        let key = about.key.unwrap_or_default();
+        if key.is_empty() || key.chars().count() > MAX_KEY || key.contains('\0') {
+            let message = format!("a document's key (by default its file's name) has 1 to {MAX_KEY} characters");
+            return Err(ApiError::unprocessable("key", message));
+        }
+        let incoming = Incoming {
+            collection: self.collection,
+            key: &key,
+            title: about.title.as_deref(),
+            uri: about.uri.as_deref(),
+            media_type,
+            meta: about.meta,
+            bytes,
+            force,
+        };
+        let (id, outcome) = self.app.corpus.submit(self.scope, &incoming).await?;
+        Ok(Taken { id, key, outcome })
+    }
+}
+
+async fn words(mut field: Field<'_>) -> Result<String, ApiError> {
+    let name = field.name().unwrap_or_default().to_owned();
+    let mut bytes = Vec::new();
+    while let Some(part) = field.chunk().await.map_err(|error| malformed(&error))? {
+        bytes.extend_from_slice(&part);
+        if bytes.len() > MAX_FIELD {
+            return Err(ApiError::too_large(&name, format!("`{name}` may have {MAX_FIELD} bytes")));
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| ApiError::unprocessable(&name, format!("`{name}` is not UTF-8")))
+}
+
+fn malformed(error: &MultipartError) -> ApiError {
+    ApiError::bad_request("form", format!("the form cannot be read: {}", error.body_text()))
+}
+
+/// A JSON text, which may be as large as a file.
+async fn text(request: Request, limit: u64) -> Result<Text, ApiError> {
+    let (parts, body) = request.into_parts();
+    // JSON may write one byte as six.
+    let limit = usize::try_from(limit.saturating_mul(6)).unwrap_or(usize::MAX);
+    let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| {
+        ApiError::too_large("body", "the text is larger than a file may be; split it, or raise FOOTNOTE_MAX_FILE_BYTES")
+    })?;
+    let Json(text) = Json::<Text>::from_request(Request::from_parts(parts, bytes.into()), &()).await?;
+    Ok(text)
+}

@@ -1,0 +1,12 @@
+//! Identifiers of this half; those of the corpus come from below.
+
+pub use footnote_ingest::ids::{CollectionId, DocumentId, RevisionId, UserId};
+
+footnote_ingest::define_id!(
+    /// A conversation.
+    ConversationId
+);
+footnote_ingest::define_id!(
+    /// A message: a question or its answer.
+    MessageId
+);

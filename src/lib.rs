@@ -1,0 +1,38 @@
+//! Footnote answers questions from your own documents and backs every claim
+//! with a citation that was checked against the exact characters of the source.
+//!
+//! The question half: questions to answers, and the binary. The corpus half is
+//! the crate [`footnote_ingest`].
+//!
+//! Floors, low to high; a module imports only lower ones:
+//!
+//! * [`ids`], [`error`], [`sentences`]
+//! * [`config`]
+//! * [`storage`], [`llm`], [`credentials`], [`telemetry`]
+//! * [`app`]: the one cloneable state
+//! * [`retrieve`], [`budget`], [`prompt`], [`citations`]
+//! * [`chat`]
+//! * [`http`]: the front door
+//! * [`startup`], [`client`], [`eval`], [`cli`]: the command line
+
+pub mod app;
+pub mod budget;
+pub mod chat;
+pub mod citations;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod credentials;
+pub mod error;
+pub mod eval;
+pub mod http;
+pub mod ids;
+pub mod llm;
+pub mod prompt;
+pub mod retrieve;
+pub mod sentences;
+pub mod startup;
+pub mod storage;
+pub mod telemetry;
+
+pub use error::{Error, Result};

@@ -1,0 +1,11 @@
+//! The binary: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before any thread: this process may be the guard of the database.
+    if let Some(code) = footnote::storage::embedded::guard_main(std::env::args_os()) {
+        return code;
+    }
+    footnote::cli::main()
+}

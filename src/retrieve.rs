@@ -1,0 +1,346 @@
+//! Retrieval: from a question to the passages that may answer it.
+//!
+//! One function, called by every face: embed, search both vectors, fuse in the
+//! index, load what the scope may see, drop near-duplicates, join neighbours.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::{Duration, Instant};
+
+use footnote_ingest::corpus::Corpus;
+use footnote_ingest::document::Span;
+use footnote_ingest::index::{Fusion, MetaFilter, Mode, Search};
+use footnote_ingest::scope::Scope;
+use footnote_ingest::store::chunks::{self, Visible};
+use footnote_ingest::store::revisions;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::error::{Error, Result};
+use crate::ids::{CollectionId, DocumentId, RevisionId};
+
+/// Code points of a question, at most.
+pub const MAX_QUERY: usize = 32_000;
+/// Passages, at most.
+pub const MAX_LIMIT: usize = 200;
+/// Chunks that are joined into one passage, at most.
+const MAX_JOINED: usize = 3;
+/// Share of common word triples from which two texts are near-duplicates.
+const DUPLICATE: f64 = 0.85;
+
+/// What to look for.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// The question, or any words.
+    pub text: String,
+    /// Only these collections; `None` means all of the owner's.
+    pub collections: Option<Vec<CollectionId>>,
+    /// Only documents whose metadata fit.
+    pub filter: MetaFilter,
+    /// Which vectors count.
+    pub mode: Mode,
+    /// Passages, at most.
+    pub limit: usize,
+}
+
+/// Scores of each stage; those of a joined passage are its best chunk's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Scores {
+    /// After fusion, or of the only vector used.
+    pub fused: f32,
+    /// Cosine similarity of the meaning, where it is known.
+    pub dense: Option<f32>,
+    /// BM25.
+    pub sparse: Option<f32>,
+}
+
+/// A range of a document that may answer the question.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Passage {
+    /// The document.
+    pub document_id: DocumentId,
+    /// The revision that the range points into.
+    pub revision_id: RevisionId,
+    /// The document's collection.
+    pub collection_id: CollectionId,
+    /// The document's key.
+    pub key: String,
+    /// The document's title.
+    pub title: String,
+    /// Where the document came from.
+    pub uri: Option<String>,
+    /// The page on which the passage starts.
+    pub page: Option<i32>,
+    /// Headings above it, outermost first.
+    pub headings: Vec<String>,
+    /// First code point.
+    pub start: usize,
+    /// One past the last code point.
+    pub end: usize,
+    /// The characters `[start, end)`.
+    pub text: String,
+    /// What it is ranked by.
+    pub score: f32,
+    /// Scores of each stage.
+    pub scores: Scores,
+}
+
+/// Passages, best first, and where the time went.
+#[derive(Debug, Clone, Default)]
+pub struct Retrieved {
+    /// Passages, best first.
+    pub passages: Vec<Passage>,
+    /// Time to embed the question.
+    pub embed: Duration,
+    /// Time to search and load.
+    pub search: Duration,
+}
+
+/// A chunk that was found and may be shown.
+#[derive(Debug)]
+struct Candidate {
+    chunk: Visible,
+    scores: Scores,
+}
+
+/// The passages of the scope that best fit the query.
+///
+/// # Errors
+/// [`Error::Invalid`] for an empty or overlong query; what the embedder, the
+/// index or the database say.
+pub async fn retrieve(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Retrieved> {
+    let limit = query.limit.clamp(1, MAX_LIMIT);
+    // Some are dropped as duplicates, some are joined.
+    let (candidates, embed, search) = candidates(corpus, scope, query, 3 * limit + 10).await?;
+    let started = Instant::now();
+    let kept = drop_duplicates(candidates);
+    let passages = join(corpus, scope, kept, limit).await?;
+    Ok(Retrieved { passages, embed, search: search + started.elapsed() })
+}
+
+/// Documents by their best chunk, best first: what evaluation ranks.
+///
+/// # Errors
+/// As [`retrieve`].
+pub async fn rank_documents(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Vec<String>> {
+    let (candidates, ..) = candidates(corpus, scope, query, 5 * query.limit).await?;
+    let mut seen = HashSet::new();
+    let keys = candidates.into_iter().map(|candidate| candidate.chunk.key);
+    Ok(keys.filter(|key| seen.insert(key.clone())).take(query.limit).collect())
+}
+
+async fn candidates(
+    corpus: &Corpus,
+    scope: Scope,
+    query: &Query,
+    limit: usize,
+) -> Result<(Vec<Candidate>, Duration, Duration)> {
+    check(&query.text)?;
+    let started = Instant::now();
+    let dense = match query.mode {
+        Mode::Sparse => None,
+        Mode::Hybrid | Mode::Dense => Some(corpus.embedder.query(&query.text).await?),
+    };
+    let embed = started.elapsed();
+    let started = Instant::now();
+    let search = Search {
+        mode: query.mode,
+        dense,
+        sparse: (query.mode != Mode::Dense).then(|| corpus.bm25.query(&query.text)),
+        collections: query.collections.clone(),
+        filter: query.filter.clone(),
+        prefetch: limit.max(100),
+        limit,
+        fusion: Fusion::default(),
+    };
+    let hits = corpus.index.search(scope, &search).await?;
+    let ordinal = |ordinal: u32| ordinal.cast_signed();
+    let revisions: Vec<RevisionId> = hits.iter().map(|hit| hit.revision).collect();
+    let ordinals: Vec<i32> = hits.iter().map(|hit| ordinal(hit.ordinal)).collect();
+    let visible = chunks::visible(&corpus.db, scope, &revisions, &ordinals).await?;
+    let mut visible: HashMap<(RevisionId, i32), Visible> =
+        visible.into_iter().map(|chunk| ((chunk.revision, chunk.ordinal), chunk)).collect();
+    let candidates = hits
+        .into_iter()
+        .filter_map(|hit| {
+            let chunk = visible.remove(&(hit.revision, ordinal(hit.ordinal)))?;
+            let scores = Scores { fused: hit.score, dense: hit.dense, sparse: hit.sparse };
+            Some(Candidate { chunk, scores })
+        })
+        .collect();
+    Ok((candidates, embed, started.elapsed()))
+}
+
+/// Refuses what is no question.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check(text: &str) -> Result<()> {
+    let problem = if text.trim().is_empty() {
+        "is empty; ask something".to_owned()
+    } else if text.chars().nth(MAX_QUERY).is_some() {
+        format!("is longer than {MAX_QUERY} characters; ask a shorter question, and ingest long texts as documents")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Invalid { field: "query", problem })
+}
+
+/// Keeps the better of two candidates that say nearly the same.
+fn drop_duplicates(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut kept: Vec<(Candidate, HashSet<u64>)> = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let triples = word_triples(&candidate.chunk.text);
+        if !kept.iter().any(|(_, other)| similarity(&triples, other) >= DUPLICATE) {
+            kept.push((candidate, triples));
+        }
+    }
+    kept.into_iter().map(|(candidate, _)| candidate).collect()
+}
+
+/// Hashes of all runs of three words; of the words where there are fewer.
+fn word_triples(text: &str) -> HashSet<u64> {
+    let words: Vec<String> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
+    let hash = |run: &[String]| {
+        let mut hasher = DefaultHasher::new();
+        run.hash(&mut hasher);
+        hasher.finish()
+    };
+    words.windows(3.min(words.len()).max(1)).map(hash).collect()
+}
+
+/// Jaccard similarity.
+#[expect(clippy::cast_precision_loss, reason = "counts of words in a chunk are small")]
+fn similarity(a: &HashSet<u64>, b: &HashSet<u64>) -> f64 {
+    let common = a.intersection(b).count();
+    let all = a.len() + b.len() - common;
+    if all == 0 { 0.0 } else { common as f64 / all as f64 }
+}
+
+/// A passage in the making: neighbouring chunks of one revision.
+struct Run {
+    chunks: Vec<Candidate>,
+}
+
+impl Run {
+    fn takes(&self, candidate: &Candidate) -> bool {
+        let (Some(first), Some(last)) = (self.chunks.first(), self.chunks.last()) else { return false };
+        first.chunk.revision == candidate.chunk.revision
+            && self.chunks.len() < MAX_JOINED
+            && (candidate.chunk.ordinal == first.chunk.ordinal - 1 || candidate.chunk.ordinal == last.chunk.ordinal + 1)
+    }
+
+    fn take(&mut self, candidate: Candidate) {
+        self.chunks.push(candidate);
+        self.chunks.sort_by_key(|candidate| candidate.chunk.ordinal);
+    }
+
+    fn into_passage(self) -> Option<Passage> {
+        let best = self.chunks.iter().max_by(|a, b| a.scores.fused.total_cmp(&b.scores.fused))?;
+        let (scores, score) = (best.scores, best.scores.fused);
+        let at = |value: i32| usize::try_from(value).unwrap_or_default();
+        let end = at(self.chunks.last()?.chunk.end_at);
+        let first = self.chunks.into_iter().next()?.chunk;
+        Some(Passage {
+            document_id: first.document,
+            revision_id: first.revision,
+            collection_id: first.collection,
+            key: first.key,
+            title: first.title,
+            uri: first.uri,
+            page: first.page,
+            headings: first.headings,
+            start: at(first.start_at),
+            end,
+            text: first.text,
+            score,
+            scores,
+        })
+    }
+}
+
+async fn join(corpus: &Corpus, scope: Scope, candidates: Vec<Candidate>, limit: usize) -> Result<Vec<Passage>> {
+    let mut runs: Vec<Run> = Vec::new();
+    for candidate in candidates {
+        match runs.iter().position(|run| run.takes(&candidate)) {
+            Some(place) => runs[place].take(candidate),
+            None if runs.len() < limit => runs.push(Run { chunks: vec![candidate] }),
+            None => {}
+        }
+    }
+    let mut passages = Vec::with_capacity(runs.len());
+    for run in runs {
+        let joined = run.chunks.len() > 1;
+        let Some(mut passage) = run.into_passage() else { continue };
+        if joined {
+            // What stands between two chunks belongs to the passage too.
+            let span = Span { start: passage.start, end: passage.end };
+            let part = revisions::text_part(&corpus.db, scope, passage.revision_id, span).await?;
+            // Deleted since it was found: it is not shown.
+            let Some(part) = part else { continue };
+            passage.text = part.text;
+        }
+        passages.push(passage);
+    }
+    Ok(passages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(revision: RevisionId, ordinal: i32, text: &str) -> Candidate {
+        let chunk = Visible {
+            revision,
+            ordinal,
+            start_at: ordinal * 100,
+            end_at: ordinal * 100 + 90,
+            page: None,
+            headings: vec![],
+            text: text.into(),
+            document: DocumentId::new(),
+            collection: CollectionId::new(),
+            key: "k".into(),
+            title: "t".into(),
+            uri: None,
+        };
+        Candidate { chunk, scores: Scores { fused: 1.0, ..Scores::default() } }
+    }
+
+    #[test]
+    fn near_duplicates_keep_the_better_one() {
+        let text = "the warranty of the pump lasts for five years from the day of delivery to the customer";
+        let (first, second) = (RevisionId::new(), RevisionId::new());
+        let kept = drop_duplicates(vec![
+            candidate(first, 0, text),
+            candidate(second, 0, &format!("{text}.")),
+            candidate(second, 1, "the pump is blue"),
+        ]);
+        let revisions: Vec<RevisionId> = kept.iter().map(|candidate| candidate.chunk.revision).collect();
+        assert_eq!(revisions, [first, second]);
+    }
+
+    #[test]
+    fn neighbours_of_one_revision_make_one_run_of_bounded_length() {
+        let (revision, other) = (RevisionId::new(), RevisionId::new());
+        let mut run = Run { chunks: vec![candidate(revision, 4, "d")] };
+        assert!(!run.takes(&candidate(revision, 6, "f")));
+        assert!(!run.takes(&candidate(other, 5, "e")));
+        for ordinal in [5, 3] {
+            let neighbour = candidate(revision, ordinal, "n");
+            assert!(run.takes(&neighbour));
+            run.take(neighbour);
+        }
+        assert!(!run.takes(&candidate(revision, 2, "b")));
+        let passage = run.into_passage().expect("a passage");
+        assert_eq!((passage.start, passage.end), (300, 590));
+    }
+
+    #[test]
+    fn an_overlong_question_is_refused_with_what_to_do() {
+        let refusal = check(&"x".repeat(100_000)).expect_err("too long").to_string();
+        assert!(refusal.contains("ask a shorter question"), "{refusal}");
+        assert!(check("  ").is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! Startup: the one place where the parts are put together, and taken apart
+//! again in the opposite order.
+
+mod server;
+mod tenancy;
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use footnote_ingest::corpus::Corpus;
+use footnote_ingest::pipeline::Workers;
+use secrecy::ExposeSecret;
+use sqlx::postgres::PgConnectOptions;
+
+pub use server::serve;
+pub use tenancy::{Running, Tenancy, Tenant};
+
+use crate::app::App;
+use crate::chat::Hub;
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::llm::openai::{self, OpenAi};
+use crate::llm::{Models, extractive};
+use crate::storage::database;
+use crate::storage::embedded::{Config as PostgresConfig, EmbeddedPostgres, PORT, USER};
+use crate::storage::messages;
+
+/// Name of the database on the private server.
+const DATABASE: &str = "footnote";
+
+/// A running service without its doors.
+pub struct Service {
+    /// The state that doors share.
+    pub app: App,
+    workers: Workers,
+    postgres: Option<EmbeddedPostgres>,
+}
+
+impl Service {
+    /// Starts everything: the database, the embedder, the index, the workers.
+    ///
+    /// # Errors
+    /// What is missing, and what to do about it.
+    pub async fn start(settings: Settings) -> Result<Self> {
+        let (postgres, db) = match &settings.database_url {
+            Some(url) => {
+                let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| Error::Invalid {
+                    field: "DATABASE_URL",
+                    problem: "is not of the form postgres://user:password@host:port/database".into(),
+                })?;
+                (None, database::open(options).await.map_err(|error| unreachable_database(&error))?)
+            }
+            None => {
+                let postgres = private_postgres(&settings).await?;
+                let options =
+                    PgConnectOptions::new_without_pgpass().socket(postgres.socket_dir()).port(PORT).username(USER);
+                let db = database::open_private(options, DATABASE).await?;
+                (Some(postgres), db)
+            }
+        };
+        let broken_off = messages::interrupt_running(&db).await?;
+        if broken_off > 0 {
+            tracing::warn!(answers = broken_off, "answers were broken off when the service last ended");
+        }
+        let corpus = Corpus::open(db.clone(), settings.corpus()).await?;
+        let app = App {
+            db,
+            models: Arc::new(models(&settings, &corpus)?),
+            hub: Arc::new(Hub::default()),
+            settings: Arc::new(settings),
+            corpus,
+        };
+        let workers = Workers::start(&app.corpus);
+        Ok(Self { app, workers, postgres })
+    }
+
+    /// Ends everything in the opposite order: nothing that was accepted is
+    /// lost.
+    pub async fn stop(self) {
+        self.app.hub.cancel_all();
+        self.workers.stop().await;
+        self.app.db.close().await;
+        if let Some(postgres) = self.postgres
+            && let Err(error) = postgres.stop().await
+        {
+            tracing::error!(%error, "the database did not stop");
+        }
+    }
+}
+
+async fn private_postgres(settings: &Settings) -> Result<EmbeddedPostgres> {
+    let config =
+        PostgresConfig { data_dir: settings.data_dir.clone(), bin_dir: settings.postgres_bin.clone(), guard_exe: None };
+    Ok(EmbeddedPostgres::start(&config).await?)
+}
+
+/// Says which address did not answer, without the password in it.
+fn unreachable_database(error: &Error) -> Error {
+    tracing::debug!(error = ?error, "the configured database");
+    let problem = match error {
+        Error::Storage(cause) => format!(
+            "names a database that cannot be used: {cause}; start it, or unset the variable to use the private one"
+        ),
+        other => other.to_string(),
+    };
+    Error::Unreachable { what: "DATABASE_URL", problem }
+}
+
+fn provider(settings: &Settings) -> Result<Option<OpenAi>> {
+    if !settings.has_provider() {
+        return Ok(None);
+    }
+    let (first_token_timeout, idle_timeout) = settings.provider_timeouts();
+    let config = openai::Config {
+        api_key: settings.openai_api_key.clone(),
+        first_token_timeout,
+        idle_timeout,
+        context_window: settings.context_window,
+        ..openai::Config::new(settings.openai_base_url())
+    };
+    OpenAi::new(config).map(Some)
+}
+
+fn models(settings: &Settings, corpus: &Corpus) -> Result<Models> {
+    let extractive =
+        extractive::Extractive::new(corpus.embedder.clone(), Arc::clone(&corpus.bm25), settings.answer_threshold);
+    Models::new(Arc::new(extractive), provider(settings)?, &settings.model)
+}

@@ -1,0 +1,64 @@
+//! Events of an answer: numbered from 1 without gaps, never changed.
+
+use footnote_ingest::scope::Scope;
+use serde_json::Value;
+use sqlx::PgExecutor;
+
+use crate::ids::MessageId;
+
+/// A stored event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Its number.
+    pub seq: i32,
+    /// Its type, such as `text.delta`.
+    pub name: String,
+    /// Its content.
+    pub data: Value,
+}
+
+/// Appends events.
+///
+/// # Errors
+/// What the database says.
+pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event]) -> sqlx::Result<()> {
+    let seqs: Vec<i32> = events.iter().map(|event| event.seq).collect();
+    let names: Vec<String> = events.iter().map(|event| event.name.clone()).collect();
+    let data: Vec<String> = events.iter().map(|event| event.data.to_string()).collect();
+    sqlx::query!(
+        r#"
+        insert into message_events (message_id, seq, name, data)
+        select $1, seq, name, data::json
+        from unnest($2::int[], $3::text[], $4::text[]) as new (seq, name, data)
+        "#,
+        message as _,
+        &seqs,
+        &names,
+        &data,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The events after number `after`. `None` when the scope has no such message.
+///
+/// # Errors
+/// What the database says.
+pub async fn after(db: impl PgExecutor<'_>, scope: Scope, message: MessageId, after: i32) -> sqlx::Result<Vec<Event>> {
+    sqlx::query_as!(
+        Event,
+        r#"
+        select e.seq, e.name, e.data
+        from message_events e
+        join messages m on m.id = e.message_id
+        where e.message_id = $1 and m.owner_id = $2 and e.seq > $3
+        order by e.seq
+        "#,
+        message as _,
+        scope.owner() as _,
+        after,
+    )
+    .fetch_all(db)
+    .await
+}
