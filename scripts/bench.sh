@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
-cargo bench --locked --bench figures --features testing -- "$@"
+cargo bench --locked --bench figures -- "$@"

@@ -155,10 +155,6 @@ impl Settings {
     }
 
     fn embedder(&self) -> EmbedderConfig {
-        #[cfg(feature = "testing")]
-        if self.embedding_model.as_deref() == Some("hash") {
-            return EmbedderConfig::Hash;
-        }
         match &self.embedding_base_url {
             Some(base_url) => EmbedderConfig::Provider(ProviderConfig {
                 base_url: base_url.clone(),

@@ -101,6 +101,7 @@ fn unreachable_database(error: &Error) -> Error {
         Error::Storage(cause) => format!(
             "names a database that cannot be used: {cause}; start it, or unset the variable to use the private one"
         ),
+        Error::Internal(cause) => format!("names a database that cannot be used: {cause:#}"),
         other => other.to_string(),
     };
     Error::Unreachable { what: "DATABASE_URL", problem }

@@ -14,7 +14,6 @@ pub enum EmbedderConfig {
     /// A provider's `/embeddings`.
     Provider(ProviderConfig),
     /// Words hashed into a vector, for tests.
-    #[cfg(any(test, feature = "testing"))]
     Hash,
 }
 

@@ -207,7 +207,6 @@ async fn open_embedder(config: &EmbedderConfig) -> Result<Embedder> {
         EmbedderConfig::Provider(provider) => {
             Ok(Embedder::Provider(Arc::new(ProviderEmbedder::connect(provider.clone()).await?)))
         }
-        #[cfg(any(test, feature = "testing"))]
         EmbedderConfig::Hash => Ok(Embedder::Hash(crate::embed::HashEmbedder::default())),
     }
 }

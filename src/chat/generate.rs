@@ -243,8 +243,14 @@ impl Generation {
         let text = prompt::question(&evidence[..fitted.evidence], &self.ask.content);
         messages.push(Turn { role: Role::User, text });
         let sources = passages.iter().zip(1..).take(fitted.evidence);
-        let sources =
-            sources.map(|(passage, n)| Source { n, title: passage.title.clone(), text: passage.text.clone() });
+        let sources = sources.map(|(passage, n)| Source {
+            n,
+            title: passage.title.clone(),
+            headings: passage.headings.clone(),
+            text: passage.text.clone(),
+            score: passage.score,
+            dense: passage.scores.dense,
+        });
         let request = Request {
             model: provider.name().to_owned(),
             system,

@@ -164,8 +164,14 @@ mod tests {
     async fn answer(question: &str, sources: &[&str]) -> String {
         let embedder = Embedder::Hash(HashEmbedder::default());
         let extractive = Extractive::new(embedder, Arc::new(Bm25::new().expect("bm25")), 0.3);
-        let sources =
-            sources.iter().zip(1..).map(|(text, n)| Source { n, title: "Manual".into(), text: (*text).to_owned() });
+        let sources = sources.iter().zip(1..).map(|(text, n)| Source {
+            n,
+            title: "Manual".into(),
+            headings: vec![],
+            text: (*text).to_owned(),
+            score: 1.0,
+            dense: None,
+        });
         let request = Request {
             model: EXTRACTIVE.into(),
             system: String::new(),

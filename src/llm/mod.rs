@@ -65,14 +65,20 @@ pub enum Role {
 }
 
 /// A passage that may be quoted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     /// Its number in the answer's citations, from 1.
     pub n: usize,
     /// The document's title.
     pub title: String,
+    /// Headings above the passage, outermost first.
+    pub headings: Vec<String>,
     /// The passage.
     pub text: String,
+    /// What it is ranked by.
+    pub score: f32,
+    /// Cosine similarity with the question, where it is known.
+    pub dense: Option<f32>,
 }
 
 /// A piece of an answer as it comes in.

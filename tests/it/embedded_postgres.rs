@@ -23,29 +23,13 @@ fn temp() -> TempDir {
 
 async fn start(data_dir: &Path) -> Result<EmbeddedPostgres, EmbeddedError> {
     let guard_exe = Some(env!("CARGO_BIN_EXE_footnote").into());
-    EmbeddedPostgres::start(&Config {
-        data_dir: data_dir.into(),
-        bin_dir: None,
-        guard_exe,
-    })
-    .await
+    EmbeddedPostgres::start(&Config { data_dir: data_dir.into(), bin_dir: None, guard_exe }).await
 }
 
 /// Runs one statement and returns what `psql` prints.
 fn query(socket_dir: &Path, sql: &str) -> String {
     let output = Command::new("psql")
-        .args([
-            "-X",
-            "-A",
-            "-t",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            USER,
-            "-d",
-            "postgres",
-        ])
+        .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", "postgres"])
         .arg("-h")
         .arg(socket_dir)
         .args(["-c", sql])
@@ -63,34 +47,23 @@ fn servers(data_dir: &Path) -> HashMap<i32, i32> {
         return HashMap::new();
     };
     let stands_there = |entry: &fs::DirEntry| {
-        fs::metadata(entry.path().join("cwd"))
-            .is_ok_and(|cwd| (cwd.dev(), cwd.ino()) == (cluster.dev(), cluster.ino()))
+        fs::metadata(entry.path().join("cwd")).is_ok_and(|cwd| (cwd.dev(), cwd.ino()) == (cluster.dev(), cluster.ino()))
     };
-    let parent = |status: &str| {
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
-    };
+    let parent = |status: &str| status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
     fs::read_dir("/proc")
         .unwrap()
         .flatten()
         .filter(stands_there)
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
-            Some((
-                pid,
-                parent(&fs::read_to_string(entry.path().join("status")).ok()?)?,
-            ))
+            Some((pid, parent(&fs::read_to_string(entry.path().join("status")).ok()?)?))
         })
         .collect()
 }
 
 fn postmasters(data_dir: &Path) -> usize {
     let servers = servers(data_dir);
-    servers
-        .values()
-        .filter(|parent| !servers.contains_key(parent))
-        .count()
+    servers.values().filter(|parent| !servers.contains_key(parent)).count()
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -111,23 +84,13 @@ impl Holder {
     fn start(data_dir: &Path) -> Self {
         let mut child = Self::spawn(data_dir);
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "the holder failed to start");
-        Self {
-            child,
-            socket_dir: line.trim().into(),
-        }
+        Self { child, socket_dir: line.trim().into() }
     }
 
     fn spawn(data_dir: &Path) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_footnote"))
-            .arg(HOLD_ARG)
-            .arg(data_dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap()
+        Command::new(env!("CARGO_BIN_EXE_footnote")).arg(HOLD_ARG).arg(data_dir).stdout(Stdio::piped()).spawn().unwrap()
     }
 
     fn kill(mut self) {
@@ -167,21 +130,12 @@ async fn only_the_database_user_and_root_reach_the_files() {
     let data_dir = temp.path().join("data");
     let postgres = start(&data_dir).await.unwrap();
     for folder in [postgres.socket_dir(), &data_dir.join("postgres")] {
-        assert_eq!(
-            fs::metadata(folder).unwrap().mode() & 0o7777,
-            0o700,
-            "{folder:?}"
-        );
+        assert_eq!(fs::metadata(folder).unwrap().mode() & 0o7777, 0o700, "{folder:?}");
     }
     let status = fs::read_to_string(format!("/proc/{}/status", postgres.pid())).unwrap();
     let field = |name| {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name))
-            .unwrap();
-        line.split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
     let uids = field("Uid:");
     assert!(uids.iter().all(|uid| uid != "0"), "{uids:?}");
@@ -204,14 +158,8 @@ async fn killed_parents_take_the_server_along_and_lose_no_row() {
             slowest = slowest.max(begun.elapsed());
         }
         assert_eq!(postmasters(&data_dir), 1);
-        query(
-            &holder.socket_dir,
-            "create table if not exists kept (n int)",
-        );
-        assert_eq!(
-            query(&holder.socket_dir, "select count(*) from kept"),
-            round.to_string()
-        );
+        query(&holder.socket_dir, "create table if not exists kept (n int)");
+        assert_eq!(query(&holder.socket_dir, "select count(*) from kept"), round.to_string());
         query(&holder.socket_dir, "insert into kept values (1)");
         holder.kill();
     }
@@ -226,14 +174,10 @@ async fn a_kill_of_every_process_at_once_is_survived() {
     let data_dir = temp.path().join("data");
     for round in 0..3 {
         let holder = Holder::start(&data_dir);
-        query(
-            &holder.socket_dir,
-            "create table if not exists kept (n int)",
-        );
+        query(&holder.socket_dir, "create table if not exists kept (n int)");
         query(&holder.socket_dir, "insert into kept values (1)");
         let mut kill = Command::new("kill");
-        kill.arg("-9")
-            .args(servers(&data_dir).keys().map(i32::to_string));
+        kill.arg("-9").args(servers(&data_dir).keys().map(i32::to_string));
         if round == 2 {
             // The server first and alone: its parent lives and sees it.
             kill.status().unwrap();
@@ -244,10 +188,7 @@ async fn a_kill_of_every_process_at_once_is_survived() {
         }
     }
     let postgres = start(&data_dir).await.unwrap();
-    assert_eq!(
-        query(postgres.socket_dir(), "select count(*) from kept"),
-        "3"
-    );
+    assert_eq!(query(postgres.socket_dir(), "select count(*) from kept"), "3");
     assert_eq!(postmasters(&data_dir), 1);
     postgres.stop().await.unwrap();
 }
@@ -280,20 +221,13 @@ async fn a_recycled_process_id_in_stale_files_does_not_matter() {
     let old = postgres.pid().to_string();
     postgres.stop().await.unwrap();
 
-    let mut other = Command::new("sleep")
-        .arg("60")
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut other = Command::new("sleep").arg("60").stdout(Stdio::null()).spawn().unwrap();
     for (file, text) in [pid_file, lock_file].iter().zip(texts) {
         fs::write(file, text.replacen(&old, &other.id().to_string(), 1)).unwrap();
     }
     let postgres = start(&data_dir).await.unwrap();
     assert_eq!(query(postgres.socket_dir(), "select 1"), "1");
-    assert!(
-        other.try_wait().unwrap().is_none(),
-        "the other process is left alone"
-    );
+    assert!(other.try_wait().unwrap().is_none(), "the other process is left alone");
     postgres.stop().await.unwrap();
     other.kill().unwrap();
     other.wait().unwrap();
@@ -324,18 +258,14 @@ async fn the_end_of_the_server_is_noticed() {
     let postgres = start(temp.path()).await.unwrap();
     let pid = postgres.pid().to_string();
     Command::new("kill").args(["-9", &pid]).status().unwrap();
-    tokio::time::timeout(Duration::from_secs(10), postgres.ended())
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), postgres.ended()).await.unwrap();
     postgres.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_path_too_long_for_a_socket_still_works() {
     let temp = temp();
-    let data_dir = temp
-        .path()
-        .join(format!("{}/it's, \"odd\"", "long".repeat(30)));
+    let data_dir = temp.path().join(format!("{}/it's, \"odd\"", "long".repeat(30)));
     let postgres = start(&data_dir).await.unwrap();
     let socket_dir = postgres.socket_dir().to_owned();
     assert!(socket_dir.starts_with("/tmp") && !socket_dir.starts_with(temp.path()));
@@ -355,10 +285,7 @@ async fn a_closed_folder_on_the_way_is_named() {
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     let message = start(&closed.join("data")).await.unwrap_err().to_string();
-    assert!(
-        message.contains(&format!("cannot enter `{}`", closed.display())),
-        "{message}"
-    );
+    assert!(message.contains(&format!("cannot enter `{}`", closed.display())), "{message}");
     assert!(message.contains("--data-dir"), "{message}");
 }
 
@@ -369,10 +296,7 @@ async fn a_cluster_of_another_version_is_left_alone() {
     fs::create_dir(&cluster).unwrap();
     fs::write(cluster.join("PG_VERSION"), "99\n").unwrap();
     let error = start(temp.path()).await.unwrap_err();
-    assert!(
-        matches!(error, EmbeddedError::WrongVersion { wanted: 99, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, EmbeddedError::WrongVersion { wanted: 99, .. }), "{error}");
     assert_eq!(fs::read_dir(&cluster).unwrap().count(), 1);
 }
 

@@ -3,14 +3,12 @@
 //! Owns the closed set of embedders ([`Embedder`]) and the batching that all
 //! share. Imports errors and the token counter.
 
-#[cfg(any(test, feature = "testing"))]
 mod hash;
 mod local;
 mod provider;
 
 use std::sync::Arc;
 
-#[cfg(any(test, feature = "testing"))]
 pub use hash::HashEmbedder;
 pub use local::{LocalConfig, LocalEmbedder};
 pub use provider::{ProviderConfig, ProviderEmbedder};
@@ -29,7 +27,6 @@ pub enum Embedder {
     /// A provider's `/embeddings`.
     Provider(Arc<ProviderEmbedder>),
     /// Words hashed into a vector: the same every time, and fast.
-    #[cfg(any(test, feature = "testing"))]
     Hash(HashEmbedder),
 }
 
@@ -40,7 +37,6 @@ impl Embedder {
         match self {
             Self::Local(local) => local.model(),
             Self::Provider(provider) => provider.model(),
-            #[cfg(any(test, feature = "testing"))]
             Self::Hash(_) => "hash",
         }
     }
@@ -51,7 +47,6 @@ impl Embedder {
         match self {
             Self::Local(local) => local.dimensions(),
             Self::Provider(provider) => provider.dimensions(),
-            #[cfg(any(test, feature = "testing"))]
             Self::Hash(hash) => hash.dimensions(),
         }
     }
@@ -62,7 +57,6 @@ impl Embedder {
         match self {
             Self::Local(local) => local.tokens(),
             Self::Provider(provider) => provider.tokens(),
-            #[cfg(any(test, feature = "testing"))]
             Self::Hash(hash) => hash.tokens(),
         }
     }
@@ -75,7 +69,6 @@ impl Embedder {
         let vectors = match self {
             Self::Local(local) => local.embed(vec![text.to_owned()], true).await?,
             Self::Provider(provider) => provider.embed(vec![text.to_owned()]).await?,
-            #[cfg(any(test, feature = "testing"))]
             Self::Hash(hash) => vec![hash.embed(text)],
         };
         vectors.into_iter().next().ok_or_else(|| Error::Embedder("the model returned no vector".into()))
@@ -131,7 +124,6 @@ impl Embedder {
         match self {
             Self::Local(local) => local.embed(texts, interactive).await,
             Self::Provider(provider) => provider.embed(texts).await,
-            #[cfg(any(test, feature = "testing"))]
             Self::Hash(hash) => Ok(texts.iter().map(|text| hash.embed(text)).collect()),
         }
     }
@@ -141,7 +133,6 @@ impl Embedder {
             Self::Local(_) if interactive => 1,
             Self::Local(local) => local.lanes(),
             Self::Provider(provider) => provider.lanes(),
-            #[cfg(any(test, feature = "testing"))]
             Self::Hash(_) => 1,
         }
     }

@@ -29,8 +29,17 @@ pub(super) enum Content {
     Lines(Vec<String>),
 }
 
+/// Where the mark of a file's end has to be, counted from its last byte; some
+/// senders add to a file.
+const END_WITHIN: usize = 64 * 1024;
+
 /// Opens the file and reads its pages.
 pub(super) fn read(bytes: &[u8]) -> Result<File, ParseError> {
+    // The library repairs what was cut off; what is missing would go unnoticed.
+    let tail = &bytes[bytes.len().saturating_sub(END_WITHIN)..];
+    if !tail.windows(5).any(|window| window == b"%%EOF") {
+        return Err(broken("its end is missing, it was cut off"));
+    }
     let document = contained(|| PdfDocument::from_bytes(bytes.to_vec())).map_err(|failure| refusal(&failure))?;
     if !is_readable(&document) {
         return Err(ParseError::Encrypted);

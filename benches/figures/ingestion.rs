@@ -1,0 +1,75 @@
+//! Ingestion: what it costs above the embedder alone.
+
+use std::time::Instant;
+
+use footnote_ingest::context::contextual;
+use footnote_ingest::corpus::Corpus;
+use footnote_ingest::document::slice_all;
+use footnote_ingest::pipeline::Workers;
+use footnote_ingest::{chunk, parse};
+
+use crate::rig::{Rig, samples};
+use crate::{Target, figure, quantile};
+
+/// Rounds of both, in turns.
+const ROUNDS: usize = 3;
+
+/// The sample documents, made different for each round.
+fn documents(round: usize) -> Vec<(String, Vec<u8>)> {
+    let texts = samples().into_iter().filter(|(key, _)| key.ends_with(".md") || key.ends_with(".txt"));
+    texts
+        .map(|(key, mut bytes)| {
+            bytes.extend(format!("\n\nCopy number {round} of this document.\n").bytes());
+            (format!("{round}/{key}"), bytes)
+        })
+        .collect()
+}
+
+/// The texts that the embedder is given for these documents.
+fn texts(corpus: &Corpus, documents: &[(String, Vec<u8>)]) -> Vec<String> {
+    let config = chunk::ChunkConfig { max_tokens: corpus.config.max_chunk_tokens, ..Default::default() };
+    let mut texts = Vec::new();
+    for (key, bytes) in documents {
+        let parsed = parse::parse(&parse::Source { bytes, name: Some(key), media_type: None }).expect("parsed");
+        let chunks = chunk::chunk(&parsed, corpus.embedder.tokens(), &config);
+        let title = parsed.title.clone().unwrap_or_else(|| key.clone());
+        let slices = slice_all(&parsed.text, chunks.iter().map(|chunk| chunk.span));
+        texts.extend(chunks.iter().zip(slices).map(|(chunk, text)| contextual(&title, &chunk.headings, text)));
+    }
+    texts
+}
+
+/// Ingest throughput over that of the embedder alone, on the same chunks.
+pub async fn throughput() {
+    let rig = Rig::new().await;
+    let corpus = rig.corpus().await;
+    let collection = rig.collection("throughput").await;
+    let workers = Workers::start(&corpus);
+    let mut ratios = Vec::new();
+    let mut rates = Vec::new();
+    for round in 0..=ROUNDS {
+        let documents = documents(round);
+        let texts = texts(&corpus, &documents);
+        let count = texts.len();
+        let started = Instant::now();
+        corpus.embedder.bulk(texts).await.expect("embedded");
+        let alone = started.elapsed();
+        let started = Instant::now();
+        for (key, bytes) in &documents {
+            rig.submit(&corpus, collection, key, bytes).await;
+        }
+        corpus.settled(rig.scope, collection).await.expect("settled");
+        let ingested = started.elapsed();
+        // The first round warms up.
+        if round > 0 {
+            ratios.push(alone.as_secs_f64() / ingested.as_secs_f64());
+            #[expect(clippy::cast_precision_loss, reason = "a count of chunks")]
+            rates.push(count as f64 / ingested.as_secs_f64());
+        }
+    }
+    figure("ingest over the embedder alone, median", quantile(&mut ratios, 0.5), "", Target::AtLeast(0.95));
+    figure("chunks until searchable by meaning, median", quantile(&mut rates, 0.5), "/s", Target::None);
+    workers.stop().await;
+    drop(corpus);
+    rig.stop().await;
+}

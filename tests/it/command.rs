@@ -1,0 +1,235 @@
+//! The commands, as a person at a terminal runs them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{folder, model_dir, runtime};
+
+/// A data folder with the binary to work on it.
+pub struct Footnote {
+    pub data: TempDir,
+}
+
+impl Footnote {
+    pub fn new() -> Self {
+        Self { data: folder() }
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_footnote"));
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(["PATH", "HOME", "USER", "TMPDIR"].iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .env("FOOTNOTE_DATA_DIR", self.data.path().join("data"))
+            .env("FOOTNOTE_MODEL_DIR", model_dir())
+            .env("FOOTNOTE_ONNXRUNTIME", runtime())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed, and returns what it printed as JSON.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let mut arguments = arguments.to_vec();
+        arguments.push("--json");
+        let output = self.run(&arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", errors(&output));
+        parsed(&output)
+    }
+
+    /// A running server.
+    pub fn serve(&self) -> Server {
+        let mut child =
+            self.command(&["serve", "--listen", "127.0.0.1:0", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let started: Value = serde_json::from_str(&line).expect("the server says where it answers");
+        Server { url: started["url"].as_str().unwrap().to_owned(), child }
+    }
+}
+
+/// A server that ends with the test.
+pub struct Server {
+    pub url: String,
+    pub child: Child,
+}
+
+impl Server {
+    /// Asks it to end, as a service manager does; returns its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub fn parsed(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON; it said: {}", errors(output)))
+}
+
+pub fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, content).unwrap();
+}
+
+fn notes() -> TempDir {
+    let notes = folder();
+    write(notes.path(), "pump.md", "# Pump P4\n\nThe pump P4 is rated for a pressure of 4 bar.\n");
+    write(notes.path(), "leave/holiday.txt", "Every employee has thirty days of paid leave in a year.\n");
+    notes
+}
+
+#[test]
+fn ingest_search_and_ask_print_what_programs_can_read() {
+    let footnote = Footnote::new();
+    let notes = notes();
+    let notes = notes.path().to_str().unwrap();
+    let report = footnote.json(&["ingest", notes]);
+    assert_eq!((&report["added"], &report["failed"]), (&json!(2), &json!([])), "{report}");
+    assert_eq!(report["chunks"], 2);
+
+    let found = footnote.json(&["search", "vacation of employees", "--limit", "1"]);
+    assert_eq!(found["passages"][0]["key"], "leave/holiday.txt");
+
+    let answer = footnote.json(&["ask", "What pressure is the pump P4 rated for?"]);
+    assert_eq!(answer["grounded"], true, "{answer}");
+    let citation = &answer["citations"][0];
+    assert!(citation["quote"].as_str().unwrap().contains("4 bar"), "{answer}");
+    assert!(citation["uri"].as_str().unwrap().starts_with("file:///"), "{answer}");
+    assert!(answer["timings"]["total_ms"].is_number(), "{answer}");
+}
+
+#[test]
+fn a_second_run_does_only_what_changed() {
+    let footnote = Footnote::new();
+    let notes = notes();
+    let path = notes.path().to_str().unwrap();
+    footnote.json(&["ingest", path]);
+    write(notes.path(), "pump.md", "# Pump P4\n\nThe pump P4 is rated for a pressure of 6 bar.\n");
+    write(notes.path(), "new.txt", "Something new.");
+    std::fs::remove_file(notes.path().join("leave/holiday.txt")).unwrap();
+
+    let told = footnote.json(&["ingest", path, "--prune", "--dry-run"]);
+    let counts =
+        |report: &Value| ["added", "changed", "unchanged", "deleted"].map(|name| report[name].as_u64().unwrap());
+    assert_eq!(counts(&told), [1, 1, 0, 1]);
+    let found = footnote.json(&["search", "paid leave"]);
+    assert!(found.to_string().contains("holiday"), "a dry run does nothing");
+
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--prune"])), [1, 1, 0, 1]);
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--prune"])), [0, 0, 2, 0]);
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--force"])), [0, 2, 0, 0]);
+    let found = footnote.json(&["search", "paid leave"]);
+    assert!(!found.to_string().contains("holiday"), "{found}");
+    let drift = footnote.json(&["doctor"]);
+    assert_eq!((&drift["missing"], &drift["without_vector"]), (&json!(0), &json!(0)), "{drift}");
+}
+
+#[test]
+fn standard_input_is_a_document_too() {
+    let footnote = Footnote::new();
+    let mut command = footnote.command(&["ingest", "-", "--stdin-name", "note.md", "--json"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all("# Herons\n\nHerons stand in ponds.".as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(parsed(&output)["added"], 1);
+    let found = footnote.json(&["search", "birds in water", "--limit", "1"]);
+    assert_eq!(found["passages"][0]["title"], "Herons");
+}
+
+#[test]
+fn commands_work_beside_a_running_server_and_through_it() {
+    let footnote = Footnote::new();
+    let server = footnote.serve();
+    let notes = notes();
+    let report = footnote.json(&["ingest", notes.path().to_str().unwrap(), "--collection", "notes"]);
+    assert_eq!(report["added"], 2);
+    let answer = footnote.json(&["ask", "What pressure is the pump P4 rated for?", "--collection", "notes"]);
+    assert_eq!(answer["grounded"], true);
+    let listed = footnote.json(&["collections"]);
+    assert_eq!(listed["collections"][0]["documents"], 2);
+    let named = footnote.json(&["search", "pump", "--server", &server.url]);
+    assert_eq!(named["passages"][0]["key"], "pump.md");
+    let second = footnote.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(2));
+    assert!(errors(&second).contains(&server.url), "{}", errors(&second));
+    assert_eq!(server.stop(), Some(0));
+    // And without it again.
+    assert_eq!(footnote.json(&["search", "pump", "--limit", "1"])["passages"][0]["key"], "pump.md");
+}
+
+#[test]
+fn collections_are_made_shown_renamed_and_deleted() {
+    let footnote = Footnote::new();
+    footnote.json(&["collections", "create", "one"]);
+    assert_eq!(footnote.run(&["collections", "create", "one"]).status.code(), Some(2));
+    footnote.json(&["collections", "rename", "one", "two"]);
+    assert_eq!(footnote.json(&["collections", "show", "two"])["documents"], 0);
+    assert!(footnote.run(&["collections", "delete", "two"]).status.success());
+    assert_eq!(footnote.json(&["collections", "list"])["collections"], json!([]));
+    let missing = footnote.run(&["collections", "show", "two"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(errors(&missing).contains("`two`"));
+}
+
+#[test]
+fn a_server_that_is_named_and_does_not_answer_is_said_to_be_unreachable() {
+    let output = Footnote::new().run(&["search", "x", "--server", "http://127.0.0.1:9"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(errors(&output).contains("http://127.0.0.1:9"), "{}", errors(&output));
+}
+
+#[test]
+fn an_address_that_others_reach_has_to_be_asked_for() {
+    let output = Footnote::new().run(&["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("--allow-open-network"), "{}", errors(&output));
+}
+
+#[test]
+fn evaluation_prints_its_figures_and_compares_runs() {
+    let footnote = Footnote::new();
+    let set = folder();
+    let lines = |lines: &[Value]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    write(
+        set.path(),
+        "corpus.jsonl",
+        lines(&[
+            json!({ "id": "a", "title": "Pump", "text": "The pump is rated for a pressure of 4 bar." }),
+            json!({ "id": "b", "title": "Leave", "text": "Every employee has thirty days of paid leave." }),
+        ]),
+    );
+    write(set.path(), "queries.jsonl", lines(&[json!({ "id": "q", "text": "How many days of leave are there?" })]));
+    write(set.path(), "qrels.tsv", "query-id\tdoc-id\tscore\nq\tb\t1\n");
+    let (path, run) = (set.path().to_str().unwrap().to_owned(), set.path().join("run.json"));
+    let run = run.to_str().unwrap();
+    let figures = footnote.json(&["eval", &path, "--save", run]);
+    assert_eq!(
+        (&figures["ndcg_at_10"], &figures["documents"], &figures["queries"]),
+        (&json!(1.0), &json!(2), &json!(1))
+    );
+    let again = footnote.json(&["eval", &path, "--against", run]);
+    assert_eq!(again["against"], json!({ "ndcg_at_10": 0.0, "better": 0, "worse": 0 }));
+    let missing = footnote.run(&["eval", "/no/such/set"]);
+    assert_eq!(missing.status.code(), Some(2));
+}

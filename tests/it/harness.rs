@@ -1,0 +1,231 @@
+//! A service under test: its own data folder, its own Postgres, its own index,
+//! the real model. Everything is asked through the router.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use footnote::config::Settings;
+use footnote::http::{self, Hosts};
+use footnote::startup::Service;
+use footnote::storage::database;
+use footnote::storage::embedded::{Config, EmbeddedPostgres, PORT, USER};
+use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// How long something may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A service and what it stands on.
+pub struct TestApp {
+    pub router: Router,
+    pub service: Service,
+    pub settings: Settings,
+    postgres: EmbeddedPostgres,
+    folder: TempDir,
+}
+
+/// A reply of the router.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub bytes: Vec<u8>,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().expect("an error's code").to_owned()
+    }
+}
+
+/// An event of a stream as it came over the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub id: u32,
+    pub name: String,
+    pub data: Value,
+}
+
+/// A folder that the database's user may pass through.
+pub fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// Where `make fetch` places things.
+fn fetched(variable: &str, default: &str) -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"));
+    std::env::var_os(variable).map_or_else(|| cache.join("footnote").join(default), PathBuf::from)
+}
+
+pub fn model_dir() -> PathBuf {
+    fetched("FOOTNOTE_MODEL_DIR", "models/all-MiniLM-L6-v2-int8")
+}
+
+pub fn runtime() -> PathBuf {
+    fetched("FOOTNOTE_ONNXRUNTIME", "runtime/libonnxruntime.so")
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A service whose settings were changed before its start.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = folder();
+        let (postgres, url) = start_postgres(&folder).await;
+        let mut settings = Settings {
+            data_dir: folder.path().join("data"),
+            database_url: Some(url.into()),
+            model_dir: Some(model_dir()),
+            onnxruntime: Some(runtime()),
+            ..Settings::default()
+        };
+        change(&mut settings);
+        let service = Service::start(settings.clone()).await.expect("the service starts");
+        let router = http::router(service.app.clone(), Hosts::Loopback);
+        Self { router, service, settings, postgres, folder }
+    }
+
+    /// Ends the service and starts it again on the same data.
+    pub async fn restarted(self) -> Self {
+        let Self { router, service, settings, postgres, folder } = self;
+        // The index closes with its last holder.
+        drop(router);
+        service.stop().await;
+        let service = Service::start(settings.clone()).await.expect("the service starts again");
+        let router = http::router(service.app.clone(), Hosts::Loopback);
+        Self { router, service, settings, postgres, folder }
+    }
+
+    pub async fn stop(self) {
+        drop(self.router);
+        self.service.stop().await;
+        self.postgres.stop().await.expect("the database stops");
+        drop(self.folder);
+    }
+
+    pub async fn request(&self, request: Request<Body>) -> Reply {
+        let reply = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = reply.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Reply { status: parts.status, headers: parts.headers, bytes }
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.request(request("GET", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.request(request("DELETE", path).body(Body::empty()).unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send("POST", path, body).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, body: &Value) -> Reply {
+        let request = request(method, path).header("content-type", "application/json");
+        self.request(request.body(body.to_string().into()).unwrap()).await
+    }
+
+    /// Makes a collection.
+    pub async fn collection(&self, name: &str) -> String {
+        let made = self.post("/api/v1/collections", &json!({ "name": name })).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        made.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Uploads a text and returns the document's id.
+    pub async fn text(&self, collection: &str, key: &str, text: &str) -> String {
+        let path = format!("/api/v1/collections/{collection}/documents");
+        let taken = self.post(&path, &json!({ "key": key, "text": text })).await;
+        assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text());
+        taken.json()["documents"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a collection's documents are searchable by meaning, or have
+    /// failed.
+    pub async fn settled(&self, collection: &str) {
+        let path = format!("/api/v1/collections/{collection}");
+        let settled = async {
+            loop {
+                let progress = self.get(&path).await.json()["progress"].clone();
+                if progress["queued"] == 0 && progress["words"] == 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, settled).await.expect("the documents settle");
+    }
+
+    /// Begins a conversation and returns the path of its messages.
+    pub async fn conversation(&self) -> String {
+        let begun = self.post("/api/v1/conversations", &json!({})).await;
+        assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.text());
+        format!("/api/v1/conversations/{}/messages", begun.json()["id"].as_str().unwrap())
+    }
+
+    /// Asks, and returns the events of the answer.
+    pub async fn events(&self, messages: &str, question: &Value) -> Vec<Event> {
+        let mut question = question.clone();
+        question["stream"] = json!(true);
+        let reply = self.post(messages, &question).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+        assert_eq!(reply.headers["content-type"], "text/event-stream");
+        parse_events(&reply.text())
+    }
+}
+
+pub fn request(method: &str, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", "localhost")
+}
+
+/// Reads a whole stream.
+pub fn parse_events(text: &str) -> Vec<Event> {
+    let blocks = text.split("\n\n").filter(|block| block.contains("data:"));
+    blocks
+        .map(|block| {
+            let field = |name: &str| {
+                let line = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                line.unwrap_or_else(|| panic!("no `{name}` in {block}")).to_owned()
+            };
+            Event {
+                id: field("id").parse().unwrap(),
+                name: field("event"),
+                data: serde_json::from_str(&field("data")).unwrap(),
+            }
+        })
+        .collect()
+}
+
+async fn start_postgres(folder: &TempDir) -> (EmbeddedPostgres, String) {
+    let config = Config {
+        data_dir: folder.path().join("database"),
+        bin_dir: None,
+        guard_exe: Some(env!("CARGO_BIN_EXE_footnote").into()),
+    };
+    let postgres = EmbeddedPostgres::start(&config).await.expect("postgres starts");
+    let socket = postgres.socket_dir().to_owned();
+    let options = PgConnectOptions::new_without_pgpass().socket(&socket).port(PORT).username(USER);
+    database::open_private(options, "footnote").await.expect("the schema").close().await;
+    (postgres, format!("postgres://{USER}@localhost:{PORT}/footnote?host={}", socket.display()))
+}

@@ -1,0 +1,16 @@
+//! What users do, through the public faces: the router, the binary, and real
+//! clients; on a real private Postgres, a real index and the real model.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends at what it did not expect")]
+
+mod api_chat;
+mod api_documents;
+mod api_errors;
+mod api_search;
+mod bad_input;
+mod command;
+mod embedded_postgres;
+mod harness;
+mod kills;
+mod provider;
+mod scripted;
