@@ -51,6 +51,7 @@ create table documents (
 );
 create unique index documents_collection_key
     on documents (collection_id, key) where deleted_at is null;
+create index documents_revision on documents (revision_id) where deleted_at is null;
 create index documents_owner on documents (owner_id, id);
 create index documents_queue on documents (updated_at, id) where stage = 'queued' and deleted_at is null;
 

@@ -14,6 +14,9 @@ use crate::llm::Models;
 pub struct App {
     /// Postgres.
     pub db: PgPool,
+    /// Postgres for what an answer says while it is made: commits do not wait
+    /// for the disk.
+    pub stream: PgPool,
     /// Documents and their index.
     pub corpus: Corpus,
     /// Who can answer.

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use footnote_ingest::cli::IngestArgs;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::telemetry;
@@ -105,27 +106,30 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let settings = || settings(&cli.global);
+    let interrupted = on_interrupt()?;
     match cli.command {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "footnote", &mut script);
             output.raw(&script)
         }
-        Command::Serve(args) => serve::run(args, settings()?, output).await,
-        Command::Eval(args) => eval::run(args, settings()?, output).await,
+        Command::Serve(args) => serve::run(args, settings()?, &interrupted, output).await,
+        Command::Eval(args) => eval::run(args, settings()?, &interrupted, output).await,
         Command::Ingest(args) => {
             let limit = settings()?.max_file_bytes;
-            with_session(&cli.global, async |client| ingest::run(client, args, limit, output).await).await
+            with_session(&cli.global, &interrupted, async |client| ingest::run(client, args, limit, output).await).await
         }
         Command::Search(args) => {
-            with_session(&cli.global, async |client| search::run(client, args, output).await).await
+            with_session(&cli.global, &interrupted, async |client| search::run(client, args, output).await).await
         }
-        Command::Ask(args) => with_session(&cli.global, async |client| ask::run(client, args, output).await).await,
+        Command::Ask(args) => {
+            with_session(&cli.global, &interrupted, async |client| ask::run(client, args, output).await).await
+        }
         Command::Collections(args) => {
-            with_session(&cli.global, async |client| collections::run(client, args, output).await).await
+            with_session(&cli.global, &interrupted, async |client| collections::run(client, args, output).await).await
         }
         Command::Doctor(args) => {
-            with_session(&cli.global, async |client| doctor::run(client, args, output).await).await
+            with_session(&cli.global, &interrupted, async |client| doctor::run(client, args, output).await).await
         }
     }
 }
@@ -134,30 +138,43 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
 /// when interrupted.
 async fn with_session(
     global: &Global,
+    interrupted: &CancellationToken,
     command: impl AsyncFnOnce(&crate::client::Client) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let session = tokio::select! {
         session = Session::open(settings(global)?, global.server.as_deref()) => session?,
-        () = interrupted() => return Err(Failure::Interrupted),
+        () = interrupted.cancelled() => return Err(Failure::Interrupted),
     };
     let done = tokio::select! {
         done = command(&session.client) => done,
-        () = interrupted() => Err(Failure::Interrupted),
+        () = interrupted.cancelled() => Err(Failure::Interrupted),
     };
     session.close().await;
     done
 }
 
-/// Completes when the user or the system wants the process to end.
-async fn interrupted() {
+/// A token that is cancelled when the user or the system wants the process to
+/// end. It is asked for once, at the start: a signal between two listeners would
+/// be lost. The second signal ends the process at once.
+fn on_interrupt() -> Result<CancellationToken, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let mut terminate = signal(SignalKind::terminate()).map_err(anyhow::Error::from)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::from)?;
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if cancel.is_cancelled() {
+                std::process::exit(i32::from(Failure::Interrupted.exit_code()));
+            }
+            cancel.cancel();
+        }
+    });
+    Ok(token)
 }
 
 fn settings(global: &Global) -> Result<Settings, Failure> {

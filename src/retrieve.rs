@@ -4,7 +4,6 @@
 //! index, load what the scope may see, drop near-duplicates, join neighbours.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use footnote_ingest::corpus::Corpus;
@@ -33,6 +32,8 @@ const DUPLICATE: f64 = 0.85;
 pub struct Query {
     /// The question, or any words.
     pub text: String,
+    /// The embedding of `text`, if it is made already.
+    pub dense: Option<Vec<f32>>,
     /// Only these collections; `None` means all of the owner's.
     pub collections: Option<Vec<CollectionId>>,
     /// Only documents whose metadata fit.
@@ -111,7 +112,7 @@ struct Candidate {
 pub async fn retrieve(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Retrieved> {
     let limit = query.limit.clamp(1, MAX_LIMIT);
     // Some are dropped as duplicates, some are joined.
-    let (candidates, embed, search) = candidates(corpus, scope, query, 3 * limit + 10).await?;
+    let (candidates, embed, search) = candidates(corpus, scope, query, 2 * limit + 8).await?;
     let started = Instant::now();
     let kept = drop_duplicates(candidates);
     let passages = join(corpus, scope, kept, limit).await?;
@@ -137,9 +138,10 @@ async fn candidates(
 ) -> Result<(Vec<Candidate>, Duration, Duration)> {
     check(&query.text)?;
     let started = Instant::now();
-    let dense = match query.mode {
-        Mode::Sparse => None,
-        Mode::Hybrid | Mode::Dense => Some(corpus.embedder.query(&query.text).await?),
+    let dense = match (query.mode, &query.dense) {
+        (Mode::Sparse, _) => None,
+        (_, Some(dense)) => Some(dense.clone()),
+        (Mode::Hybrid | Mode::Dense, None) => Some(corpus.embedder.query(&query.text).await?),
     };
     let embed = started.elapsed();
     let started = Instant::now();
@@ -154,6 +156,7 @@ async fn candidates(
         fusion: Fusion::default(),
     };
     let hits = corpus.index.search(scope, &search).await?;
+    let searched = started.elapsed();
     let ordinal = |ordinal: u32| ordinal.cast_signed();
     let revisions: Vec<RevisionId> = hits.iter().map(|hit| hit.revision).collect();
     let ordinals: Vec<i32> = hits.iter().map(|hit| ordinal(hit.ordinal)).collect();
@@ -168,7 +171,9 @@ async fn candidates(
             Some(Candidate { chunk, scores })
         })
         .collect();
-    Ok((candidates, embed, started.elapsed()))
+    let search = started.elapsed();
+    tracing::debug!(?embed, index = ?searched, load = ?(search - searched), "searched");
+    Ok((candidates, embed, search))
 }
 
 /// Refuses what is no question.
@@ -188,7 +193,7 @@ pub fn check(text: &str) -> Result<()> {
 
 /// Keeps the better of two candidates that say nearly the same.
 fn drop_duplicates(candidates: Vec<Candidate>) -> Vec<Candidate> {
-    let mut kept: Vec<(Candidate, HashSet<u64>)> = Vec::with_capacity(candidates.len());
+    let mut kept: Vec<(Candidate, Vec<u64>)> = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let triples = word_triples(&candidate.chunk.text);
         if !kept.iter().any(|(_, other)| similarity(&triples, other) >= DUPLICATE) {
@@ -198,24 +203,39 @@ fn drop_duplicates(candidates: Vec<Candidate>) -> Vec<Candidate> {
     kept.into_iter().map(|(candidate, _)| candidate).collect()
 }
 
-/// Hashes of all runs of three words; of the words where there are fewer.
-fn word_triples(text: &str) -> HashSet<u64> {
-    let words: Vec<String> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-    let hash = |run: &[String]| {
-        let mut hasher = DefaultHasher::new();
-        run.hash(&mut hasher);
-        hasher.finish()
-    };
-    words.windows(3.min(words.len()).max(1)).map(hash).collect()
+/// Hashes of all runs of three words, in ascending order; of the words where
+/// there are fewer.
+fn word_triples(text: &str) -> Vec<u64> {
+    let words: Vec<u64> =
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(word_hash).collect();
+    let run = |run: &[u64]| run.iter().fold(0_u64, |hash, word| hash.rotate_left(21) ^ word);
+    let mut triples: Vec<u64> = words.windows(3.min(words.len()).max(1)).map(run).collect();
+    triples.sort_unstable();
+    triples.dedup();
+    triples
 }
 
-/// Jaccard similarity.
+/// FNV-1a (Fowler, Noll and Vo) of a word in lower case.
+fn word_hash(word: &str) -> u64 {
+    let step = |hash: u64, c: char| (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01b3);
+    word.chars().flat_map(char::to_lowercase).fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// Jaccard similarity of two ascending lists.
 #[expect(clippy::cast_precision_loss, reason = "counts of words in a chunk are small")]
-fn similarity(a: &HashSet<u64>, b: &HashSet<u64>) -> f64 {
-    let common = a.intersection(b).count();
-    let all = a.len() + b.len() - common;
-    if all == 0 { 0.0 } else { common as f64 / all as f64 }
+fn similarity(a: &[u64], b: &[u64]) -> f64 {
+    // Too different in length to be alike: most pairs end here.
+    let (short, long) = (a.len().min(b.len()), a.len().max(b.len()));
+    if long == 0 || (short as f64) < DUPLICATE * long as f64 {
+        return 0.0;
+    }
+    let (mut i, mut j, mut common) = (0, 0, 0_usize);
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        common += usize::from(x == y);
+        i += usize::from(x <= y);
+        j += usize::from(y <= x);
+    }
+    common as f64 / (a.len() + b.len() - common) as f64
 }
 
 /// A passage in the making: neighbouring chunks of one revision.
@@ -269,21 +289,26 @@ async fn join(corpus: &Corpus, scope: Scope, candidates: Vec<Candidate>, limit: 
             None => {}
         }
     }
-    let mut passages = Vec::with_capacity(runs.len());
-    for run in runs {
-        let joined = run.chunks.len() > 1;
-        let Some(mut passage) = run.into_passage() else { continue };
+    let joined: Vec<bool> = runs.iter().map(|run| run.chunks.len() > 1).collect();
+    let passages: Vec<Passage> = runs.into_iter().filter_map(Run::into_passage).collect();
+    // What stands between two chunks belongs to a passage too.
+    let span = |passage: &Passage| Span { start: passage.start, end: passage.end };
+    let is_joined = |(passage, joined): (_, &bool)| joined.then_some(passage);
+    let ranges: Vec<(RevisionId, Span)> = passages
+        .iter()
+        .zip(&joined)
+        .filter_map(is_joined)
+        .map(|passage: &Passage| (passage.revision_id, span(passage)))
+        .collect();
+    let mut texts = revisions::text_parts(&corpus.db, scope, &ranges).await?.into_iter();
+    let whole = passages.into_iter().zip(joined).filter_map(|(mut passage, joined)| {
         if joined {
-            // What stands between two chunks belongs to the passage too.
-            let span = Span { start: passage.start, end: passage.end };
-            let part = revisions::text_part(&corpus.db, scope, passage.revision_id, span).await?;
             // Deleted since it was found: it is not shown.
-            let Some(part) = part else { continue };
-            passage.text = part.text;
+            passage.text = texts.next().flatten()?;
         }
-        passages.push(passage);
-    }
-    Ok(passages)
+        Some(passage)
+    });
+    Ok(whole.collect())
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ impl Service {
         }
         let corpus = Corpus::open(db.clone(), settings.corpus()).await?;
         let app = App {
+            stream: database::open_relaxed(&db).await?,
             db,
             models: Arc::new(models(&settings, &corpus)?),
             hub: Arc::new(Hub::default()),
@@ -79,6 +80,7 @@ impl Service {
     pub async fn stop(self) {
         self.app.hub.cancel_all();
         self.workers.stop().await;
+        self.app.stream.close().await;
         self.app.db.close().await;
         if let Some(postgres) = self.postgres
             && let Err(error) = postgres.stop().await

@@ -1,10 +1,12 @@
 //! Asking: what a front door calls.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use footnote_ingest::index::MetaFilter;
 use footnote_ingest::scope::Scope;
 use futures::stream::{self, BoxStream, StreamExt};
+use tokio::task::JoinSet;
 
 use super::generate::Generation;
 use super::record::Record;
@@ -33,6 +35,30 @@ pub struct Ask {
     pub max_tokens: Option<u32>,
 }
 
+/// A question's embedding in the making. Dropping it gives it up.
+#[derive(Debug)]
+pub(super) struct Embedding {
+    // A set, because it ends its task when it is dropped.
+    task: JoinSet<footnote_ingest::Result<Vec<f32>>>,
+    started: Instant,
+}
+
+impl Embedding {
+    fn start(app: &App, question: &str) -> Self {
+        let (embedder, question) = (app.corpus.embedder.clone(), question.to_owned());
+        let mut task = JoinSet::new();
+        task.spawn(async move { embedder.query(&question).await });
+        Self { task, started: Instant::now() }
+    }
+
+    /// The vector, and how long it took in all.
+    pub(super) async fn finish(mut self) -> Result<(Vec<f32>, Duration)> {
+        let made = self.task.join_next().await.ok_or(Error::Busy("the embedder"))?;
+        let vector = made.map_err(footnote_ingest::Error::from)??;
+        Ok((vector, self.started.elapsed()))
+    }
+}
+
 /// A question that was taken, and the answer that is being made.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
@@ -52,6 +78,8 @@ pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask
         Error::Invalid { problem, .. } => Error::Invalid { field: "content", problem },
         other => other,
     })?;
+    // The embedding is made while the question is stored.
+    let embedding = Embedding::start(app, &ask.content);
     let known = conversations::find(&app.db, scope, conversation).await?.ok_or(Error::NotFound("conversation"))?;
     let provider = app.models.choose(ask.model.as_deref().or(known.model.as_deref()))?;
     let history = messages::list(&app.db, scope, conversation, None, i64::MAX).await?;
@@ -66,9 +94,10 @@ pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask
         app.hub.close(answer);
         return Err(error.into());
     }
-    let record = Record::new(app.db.clone(), scope, answer, Arc::clone(&live));
+    let record = Record::new(app, scope, answer, Arc::clone(&live));
     let collections = ask.collections.clone().or(Some(known.collections)).filter(|ids| !ids.is_empty());
-    let generation = Generation::new(app.clone(), scope, answer, provider, record, history, collections, ask);
+    let generation =
+        Generation::new(app.clone(), scope, answer, provider, record, history, collections, ask, embedding);
     let hub = Arc::clone(&app.hub);
     tokio::spawn(async move {
         generation.run(live.cancel.clone()).await;

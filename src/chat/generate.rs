@@ -9,7 +9,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::ask::Ask;
+use super::ask::{Ask, Embedding};
 use super::record::Record;
 use crate::app::App;
 use crate::budget::{self, Fitted, Wanted};
@@ -39,6 +39,7 @@ pub(super) struct Generation {
     history: Vec<Message>,
     collections: Option<Vec<CollectionId>>,
     ask: Ask,
+    embedding: Option<Embedding>,
     receipt: Receipt,
 }
 
@@ -72,9 +73,11 @@ impl Generation {
         history: Vec<Message>,
         collections: Option<Vec<CollectionId>>,
         ask: Ask,
+        embedding: Embedding,
     ) -> Self {
         let receipt = Receipt::default();
-        Self { app, scope, message, provider, record, history, collections, ask, receipt }
+        let embedding = Some(embedding);
+        Self { app, scope, message, provider, record, history, collections, ask, embedding, receipt }
     }
 
     /// Makes the answer, whatever happens, and records how it ended.
@@ -126,7 +129,14 @@ impl Generation {
     }
 
     async fn retrieve(&mut self) -> Result<Retrieved> {
+        let mut dense = None;
+        if let Some(embedding) = self.embedding.take() {
+            let (vector, time) = embedding.finish().await?;
+            dense = Some(vector);
+            self.receipt.embed = time;
+        }
         let query = Query {
+            dense,
             text: self.ask.content.clone(),
             collections: self.collections.clone(),
             filter: self.ask.filter.clone(),
@@ -134,7 +144,7 @@ impl Generation {
             ..Query::default()
         };
         let retrieved = retrieve::retrieve(&self.app.corpus, self.scope, &query).await?;
-        (self.receipt.embed, self.receipt.search) = (retrieved.embed, retrieved.search);
+        self.receipt.search = retrieved.search;
         let passages: Vec<Value> = retrieved.passages.iter().map(brief).collect();
         self.record.push(vec![("retrieval.completed", json!({ "passages": passages }))]).await?;
         Ok(retrieved)

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::hub::Live;
+use crate::app::App;
 use crate::citations::Citation;
 use crate::error::Result;
 use crate::ids::MessageId;
@@ -16,6 +17,7 @@ use crate::storage::messages::{self, Ended, Part, Status};
 /// Writes events down, then shows them, and keeps what they amount to.
 pub(super) struct Record {
     db: PgPool,
+    stream: PgPool,
     scope: Scope,
     message: MessageId,
     live: Arc<Live>,
@@ -31,9 +33,10 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(db: PgPool, scope: Scope, message: MessageId, live: Arc<Live>) -> Self {
+    pub(super) fn new(app: &App, scope: Scope, message: MessageId, live: Arc<Live>) -> Self {
         Self {
-            db,
+            db: app.db.clone(),
+            stream: app.stream.clone(),
             scope,
             message,
             live,
@@ -52,7 +55,7 @@ impl Record {
         }
         let numbered: Vec<Event> =
             (self.next..).zip(new).map(|(seq, (name, data))| Event { seq, name: name.to_owned(), data }).collect();
-        events::append(&self.db, self.message, &numbered).await?;
+        events::append(&self.stream, self.message, &numbered).await?;
         self.next += i32::try_from(numbered.len()).unwrap_or(i32::MAX);
         for event in &numbered {
             if let ("text.delta", Some(text)) = (event.name.as_str(), event.data["text"].as_str()) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use footnote_ingest::index::Mode;
 use serde::Serialize;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::credentials;
@@ -49,7 +50,12 @@ struct Line<'a> {
     against: Option<Comparison>,
 }
 
-pub(super) async fn run(args: Args, settings: Settings, output: Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    args: Args,
+    settings: Settings,
+    interrupted: &CancellationToken,
+    output: Output,
+) -> Result<(), Failure> {
     let earlier = args.against.as_deref().map(read).transpose()?;
     let sets = args.folders.iter().map(|folder| Set::load(folder)).collect::<Result<Vec<_>, _>>()?;
     let settings =
@@ -60,7 +66,7 @@ pub(super) async fn run(args: Args, settings: Settings, output: Output) -> Resul
     let service = Service::start(settings).await?;
     let measured = tokio::select! {
         measured = measure(&service, &sets, &args, earlier.as_deref(), output) => measured,
-        () = super::interrupted() => Err(Failure::Interrupted),
+        () = interrupted.cancelled() => Err(Failure::Interrupted),
     };
     service.stop().await;
     drop(tenancy);

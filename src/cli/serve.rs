@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::error::Error;
@@ -24,7 +25,12 @@ pub(super) struct Args {
     allow_open_network: bool,
 }
 
-pub(super) async fn run(args: Args, settings: Settings, output: Output) -> Result<(), Failure> {
+pub(super) async fn run(
+    args: Args,
+    settings: Settings,
+    interrupted: &CancellationToken,
+    output: Output,
+) -> Result<(), Failure> {
     let listen = args.listen.clone().unwrap_or_else(|| settings.listen.clone());
     let address = address(&listen).await?;
     if !address.ip().is_loopback() && !args.allow_open_network {
@@ -48,7 +54,7 @@ pub(super) async fn run(args: Args, settings: Settings, output: Output) -> Resul
     let address = listener.local_addr().map_err(anyhow::Error::from)?;
     let service = tokio::select! {
         service = Service::start(settings) => service?,
-        () = super::interrupted() => return Err(Failure::Interrupted),
+        () = interrupted.cancelled() => return Err(Failure::Interrupted),
     };
     let hosts = if args.allow_open_network { Hosts::Any } else { Hosts::Loopback };
     let url = url(address);
@@ -57,7 +63,7 @@ pub(super) async fn run(args: Args, settings: Settings, output: Output) -> Resul
     if output.json {
         output.json(&serde_json::json!({ "url": url, "pid": std::process::id() }))?;
     }
-    startup::serve(listener, http::router(service.app.clone(), hosts), super::interrupted()).await;
+    startup::serve(listener, http::router(service.app.clone(), hosts), interrupted.cancelled()).await;
     service.stop().await;
     drop(tenancy);
     Ok(())

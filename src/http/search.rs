@@ -69,6 +69,7 @@ pub(super) async fn search(
         filter: search.filter,
         mode: search.mode,
         limit: search.limit,
+        dense: None,
     };
     let found = retrieve::retrieve(&app.corpus, scope, &query).await?;
     let timings =

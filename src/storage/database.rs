@@ -30,6 +30,26 @@ pub async fn open(options: PgConnectOptions) -> Result<PgPool> {
     Ok(pool)
 }
 
+/// A second pool to the same database, whose commits do not wait for the disk.
+///
+/// The events of an answer are written through it: they are in the database
+/// before they are shown, and survive this process. Only a crash of the whole
+/// machine can lose the last of them, and then the answer is broken off anyway;
+/// the commit that ends an answer waits for the disk, for all before it too.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_relaxed(db: &PgPool) -> Result<PgPool> {
+    let options = (*db.connect_options()).clone().options([("synchronous_commit", "off")]);
+    let pool = PgPoolOptions::new()
+        .max_connections(POOL)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
 /// Connects to the private server, making the database when it is missing.
 ///
 /// # Errors

@@ -18,7 +18,9 @@ impl Default for HashEmbedder {
 }
 
 impl HashEmbedder {
-    pub(super) fn dimensions(&self) -> usize {
+    /// Numbers in a vector.
+    #[must_use]
+    pub fn dimensions(&self) -> usize {
         64
     }
 
@@ -26,7 +28,9 @@ impl HashEmbedder {
         &self.tokens
     }
 
-    pub(super) fn embed(&self, text: &str) -> Vec<f32> {
+    /// The unit vector of a text.
+    #[must_use]
+    pub fn embed(&self, text: &str) -> Vec<f32> {
         let mut vector = vec![0.0; self.dimensions()];
         for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
             let mut hasher = DefaultHasher::new();

@@ -80,8 +80,8 @@ trait Rounds: Send {
     /// Its name in the log.
     const NAME: &'static str;
 
-    /// Does what there is to do.
-    fn round(&mut self) -> impl Future<Output = Result<Round>> + Send;
+    /// Does what there is to do, or what of it can be done until `stop`.
+    fn round(&mut self, stop: &CancellationToken) -> impl Future<Output = Result<Round>> + Send;
 
     /// The corpus it works on.
     fn corpus(&self) -> &Corpus;
@@ -97,7 +97,7 @@ trait Rounds: Send {
             let woken = work.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            let pause = match self.round().await {
+            let pause = match self.round(&stop).await {
                 Ok(Round::Worked) => {
                     wait = FIRST_WAIT;
                     self.corpus().stalled.send_if_modified(|stalled| stalled.take().is_some());

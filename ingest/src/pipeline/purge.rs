@@ -28,7 +28,7 @@ impl Rounds for Line {
         &self.corpus
     }
 
-    async fn round(&mut self) -> Result<Round> {
+    async fn round(&mut self, _stop: &CancellationToken) -> Result<Round> {
         if std::mem::take(&mut self.first) {
             purges::enqueue_stranded(&self.corpus.db).await?;
         }

@@ -18,7 +18,7 @@ use crate::store::chunks::Unembedded;
 use crate::store::{chunks, documents, revisions};
 
 /// Chunks that are embedded and recorded together: what a crash costs at most.
-const WINDOW: i64 = 512;
+const WINDOW: i64 = 256;
 /// New vectors after which the graph index is built again, once there is
 /// nothing else to do. Below that, a scan is as fast.
 const OPTIMISE_AFTER: usize = 10_000;
@@ -37,7 +37,7 @@ impl Rounds for Line {
     }
 
     /// Embeds what has no vector. A window is stored while the next is embedded.
-    async fn round(&mut self) -> Result<Round> {
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
         let mut after = None;
         let mut storing: Option<tokio::task::JoinHandle<Result<()>>> = None;
         while !self.signals.words_busy.load(Ordering::Acquire) {
@@ -45,7 +45,11 @@ impl Rounds for Line {
             let Some(last) = window.last() else { break };
             after = Some((last.revision, last.ordinal));
             self.unoptimised += window.len();
-            let vectors = embed(&self.corpus, &window).await?;
+            let vectors = tokio::select! {
+                vectors = embed(&self.corpus, &window) => vectors?,
+                // Not recorded, so it is embedded after the next start.
+                () = stop.cancelled() => break,
+            };
             if let Some(storing) = storing.take() {
                 storing.await??;
             }
@@ -58,8 +62,16 @@ impl Rounds for Line {
         if after.is_some() {
             return Ok(Round::Worked);
         }
+        if stop.is_cancelled() {
+            return Ok(Round::Idle);
+        }
         if self.unoptimised >= OPTIMISE_AFTER && !self.signals.words_busy.load(Ordering::Acquire) {
-            self.corpus.index.optimize().await?;
+            tokio::select! {
+                optimised = self.corpus.index.optimize() => optimised?,
+                // Goes on in its thread as long as the process lives; what it
+                // does not finish is begun again after the next start.
+                () = stop.cancelled() => return Ok(Round::Idle),
+            }
             self.unoptimised = 0;
         }
         Ok(Round::Idle)

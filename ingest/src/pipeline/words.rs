@@ -57,10 +57,10 @@ impl Rounds for Line {
     }
 
     /// Empties the queue. The next batch is read while the last one is stored.
-    async fn round(&mut self) -> Result<Round> {
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
         let mut after = None;
         let mut storing: Option<tokio::task::JoinHandle<Result<()>>> = None;
-        loop {
+        while !stop.is_cancelled() {
             let batch = documents::queued(&self.corpus.db, after, BATCH_DOCUMENTS, BATCH_BYTES).await?;
             let Some(last) = batch.last() else { break };
             self.signals.words_busy.store(true, Ordering::Release);

@@ -178,7 +178,7 @@ pub async fn visible(
         from unnest($2::uuid[], $3::int[]) as wanted (revision_id, ordinal)
         join chunks c on c.revision_id = wanted.revision_id and c.ordinal = wanted.ordinal
         join revisions r on r.id = c.revision_id
-        join documents d on d.revision_id = r.id and d.deleted_at is null
+        join documents d on d.id = r.document_id and d.revision_id = r.id and d.deleted_at is null
         where d.owner_id = $1
         "#,
         scope.owner() as _,
@@ -213,7 +213,7 @@ pub async fn expected(db: impl PgExecutor<'_>, scope: Scope) -> sqlx::Result<Vec
         select c.revision_id as "revision: RevisionId", c.ordinal, c.embedded, r.embedding_model
         from chunks c
         join revisions r on r.id = c.revision_id
-        join documents d on d.revision_id = r.id and d.deleted_at is null
+        join documents d on d.id = r.document_id and d.revision_id = r.id and d.deleted_at is null
         where d.owner_id = $1
         order by c.revision_id, c.ordinal
         "#,

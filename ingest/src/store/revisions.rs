@@ -116,6 +116,40 @@ pub async fn texts(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::R
     .await
 }
 
+/// The characters of many ranges at once, in the order of the ranges; `None`
+/// where the scope has no such revision any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn text_parts(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    ranges: &[(RevisionId, Span)],
+) -> sqlx::Result<Vec<Option<String>>> {
+    if ranges.is_empty() {
+        return Ok(Vec::new());
+    }
+    let clamp = |at: usize| i32::try_from(at).unwrap_or(i32::MAX);
+    let revisions: Vec<RevisionId> = ranges.iter().map(|(revision, _)| *revision).collect();
+    let starts: Vec<i32> = ranges.iter().map(|(_, span)| clamp(span.start)).collect();
+    let lengths: Vec<i32> = ranges.iter().map(|(_, span)| clamp(span.len())).collect();
+    sqlx::query_scalar!(
+        r#"
+        select substr(r.text, wanted.start_at + 1, wanted.length) as text
+        from unnest($2::uuid[], $3::int[], $4::int[]) with ordinality as wanted (revision_id, start_at, length, place)
+        left join (revisions r join documents d on d.id = r.document_id and d.deleted_at is null)
+            on r.id = wanted.revision_id and r.owner_id = $1
+        order by wanted.place
+        "#,
+        scope.owner() as _,
+        &revisions as _,
+        &starts,
+        &lengths,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// A part of a revision's text.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 pub struct TextPart {

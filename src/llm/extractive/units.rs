@@ -21,8 +21,6 @@ pub(super) struct Unit {
     pub(super) heading: String,
     /// The first row of its table.
     pub(super) table_head: String,
-    /// The unit before it and the one after it.
-    pub(super) neighbours: [Range<usize>; 2],
     /// Units of the same paragraph have the same number.
     pub(super) paragraph: usize,
     /// Its place among the passage's units.
@@ -55,7 +53,8 @@ pub(super) fn of(source: &Source) -> Vec<Unit> {
         let before = place.checked_sub(1).and_then(|before| pieces.get(before));
         let after = pieces.get(place + 1);
         paragraph += usize::from(piece.begins);
-        let goes_on = before.is_some_and(|before| before.row && !text[before.range.end..piece.range.start].contains("\n\n"));
+        let goes_on =
+            before.is_some_and(|before| before.row && !text[before.range.end..piece.range.start].contains("\n\n"));
         let heads = piece.row && !goes_on;
         if heads || !piece.row {
             table_head = (heads && words.contains(" | ")).then(|| piece.range.clone());
@@ -65,14 +64,13 @@ pub(super) fn of(source: &Source) -> Vec<Unit> {
         let asks = words.trim_end_matches(['*', '_', '"', '”', ')']).ends_with('?');
         let names_columns = heads && words.contains(" | ") && !words.contains(|c: char| c.is_ascii_digit());
         if is_heading || asks {
-            heading = words.to_owned();
+            words.clone_into(&mut heading);
         }
         let head = table_head.clone().filter(|head| *head != piece.range && words.contains(" | "));
         units.push(Unit {
             range: piece.range.clone(),
             heading: heading.clone(),
             table_head: head.map(|head| text[head].to_owned()).unwrap_or_default(),
-            neighbours: [before, after].map(|piece| piece.map_or(0..0, |piece| piece.range.clone())),
             paragraph,
             place,
             quotable: !is_heading && !asks && !names_columns && words.split_whitespace().count() >= SHORTEST,
