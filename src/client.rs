@@ -5,6 +5,8 @@
 mod form;
 mod transport;
 
+use std::fmt::Write;
+
 use axum::body::Bytes;
 use eventsource_stream::Eventsource;
 use futures::stream::BoxStream;
@@ -214,7 +216,7 @@ pub fn query_value(text: &str) -> String {
         if unreserved(byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

@@ -172,7 +172,7 @@ async fn candidates(
         })
         .collect();
     let search = started.elapsed();
-    tracing::debug!(?embed, index = ?searched, load = ?(search - searched), "searched");
+    tracing::debug!(?embed, index = ?searched, load = ?search.saturating_sub(searched), "searched");
     Ok((candidates, embed, search))
 }
 

@@ -86,5 +86,5 @@ async fn until(reply: reqwest::Response, word: &str) {
             return;
         }
     }
-    panic!("the stream ended without `{word}`: {text}");
+    unreachable!("the stream ended without `{word}`: {text}");
 }

@@ -8,7 +8,7 @@ use footnote_ingest::document::slice_all;
 use footnote_ingest::pipeline::Workers;
 use footnote_ingest::{chunk, parse};
 
-use crate::rig::{Rig, samples};
+use crate::rig::{self, Rig};
 use crate::{Target, figure, quantile};
 
 /// Rounds of both, in turns.
@@ -16,8 +16,8 @@ const ROUNDS: usize = 3;
 
 /// The sample documents, made different for each round.
 fn documents(round: usize) -> Vec<(String, Vec<u8>)> {
-    let texts = samples().into_iter().filter(|(key, _)| key.ends_with(".md") || key.ends_with(".txt"));
-    texts
+    rig::texts()
+        .into_iter()
         .map(|(key, mut bytes)| {
             bytes.extend(format!("\n\nCopy number {round} of this document.\n").bytes());
             (format!("{round}/{key}"), bytes)

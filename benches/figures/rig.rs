@@ -52,6 +52,13 @@ pub fn footnote(data_dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The sample documents that are text.
+pub fn texts() -> Vec<(String, Vec<u8>)> {
+    let is_text =
+        |key: &str| Path::new(key).extension().is_some_and(|extension| extension == "md" || extension == "txt");
+    samples().into_iter().filter(|(key, _)| is_text(key)).collect()
+}
+
 /// The sample documents.
 pub fn samples() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kb");

@@ -11,7 +11,7 @@ use footnote_ingest::pipeline::Workers;
 use footnote_ingest::store::{chunks, documents, revisions};
 use uuid::Uuid;
 
-use crate::rig::{Rig, samples};
+use crate::rig::{Rig, texts};
 use crate::{Target, figure, quantile};
 
 /// Copies of the sample texts, each with a sentence of its own: together a
@@ -52,8 +52,7 @@ pub async fn measure() {
 /// Until all are searchable by words.
 async fn words(rig: &Rig, corpus: &Corpus) {
     let collection = rig.collection("many").await;
-    let texts: Vec<(String, Vec<u8>)> =
-        samples().into_iter().filter(|(key, _)| key.ends_with(".md") || key.ends_with(".txt")).collect();
+    let texts = texts();
     let workers = Workers::start(corpus);
     let started = Instant::now();
     for copy in 0..COPIES {
@@ -164,7 +163,9 @@ impl Noise {
             })
             .collect();
         let length = moved.iter().map(|value| value * value).sum::<f32>().sqrt();
-        moved.iter_mut().for_each(|value| *value /= length);
+        for value in &mut moved {
+            *value /= length;
+        }
         moved
     }
 }

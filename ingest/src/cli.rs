@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Reads documents into a collection.
 #[derive(Debug, Clone, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct IngestArgs {
     /// Files, folders, globs, URLs, or `-` for standard input.
     #[arg(required = true, value_name = "PATH|GLOB|URL|-")]

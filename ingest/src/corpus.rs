@@ -22,7 +22,7 @@ use crate::store::{documents, originals};
 /// How often a waiting caller looks at the progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How long the workers may stand still before a waiting caller gives up.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 
 /// The corpus. Cloning shares it.
 #[derive(Debug, Clone)]

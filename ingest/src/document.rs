@@ -133,7 +133,7 @@ pub struct Parsed {
 pub enum Syntax {
     /// Plain text.
     Plain,
-    /// CommonMark.
+    /// `CommonMark`.
     Markdown,
 }
 

@@ -55,7 +55,7 @@ fn scope() -> Scope {
 }
 
 /// A point of its own revision.
-fn point(scope: Scope, collection: CollectionId, text: &str, meta: Value) -> Point {
+fn point(scope: Scope, collection: CollectionId, text: &str, meta: &Value) -> Point {
     let revision = RevisionId::new();
     Point {
         id: point_id(revision, 0, MODEL),
@@ -91,8 +91,8 @@ async fn found(index: &Index, scope: Scope, search: &Search) -> Vec<RevisionId> 
 async fn every_mode_finds_the_nearest_first_and_tells_its_scores() {
     for Rig { index, name, _folder } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
-        let pump = point(scope, collection, "the pump holds a pressure of four bar", json!({}));
-        let heron = point(scope, collection, "the heron stands in the pond", json!({}));
+        let pump = point(scope, collection, "the pump holds a pressure of four bar", &json!({}));
+        let heron = point(scope, collection, "the heron stands in the pond", &json!({}));
         let wanted = pump.revision;
         index.upsert(vec![heron, pump]).await.expect("written");
         for mode in [Mode::Hybrid, Mode::Dense, Mode::Sparse] {
@@ -109,9 +109,9 @@ async fn every_mode_finds_the_nearest_first_and_tells_its_scores() {
 async fn no_owner_sees_another_s_points_whatever_is_asked() {
     for Rig { index, name, _folder } in backends().await {
         let (mine, other, collection) = (scope(), scope(), CollectionId::new());
-        let secret = point(other, collection, "the secret of the pump", json!({ "open": true }));
+        let secret = point(other, collection, "the secret of the pump", &json!({ "open": true }));
         let (secret_id, revision) = (secret.id, secret.revision);
-        index.upsert(vec![secret, point(mine, collection, "the pump", json!({}))]).await.expect("written");
+        index.upsert(vec![secret, point(mine, collection, "the pump", &json!({}))]).await.expect("written");
         let mut asked = search("the secret of the pump", Mode::Hybrid);
         asked.collections = Some(vec![collection]);
         assert!(!found(&index, mine, &asked).await.contains(&revision), "{name}");
@@ -132,9 +132,9 @@ async fn no_owner_sees_another_s_points_whatever_is_asked() {
 async fn collections_and_metadata_narrow_a_search() {
     for Rig { index, name, _folder } in backends().await {
         let (scope, one, two) = (scope(), CollectionId::new(), CollectionId::new());
-        let old = point(scope, one, "rules for travel", json!({ "year": 2019, "lang": "de" }));
-        let new = point(scope, one, "rules for travel", json!({ "year": 2026, "lang": "en" }));
-        let other = point(scope, two, "rules for travel", json!({ "year": 2026, "lang": "de" }));
+        let old = point(scope, one, "rules for travel", &json!({ "year": 2019, "lang": "de" }));
+        let new = point(scope, one, "rules for travel", &json!({ "year": 2026, "lang": "en" }));
+        let other = point(scope, two, "rules for travel", &json!({ "year": 2026, "lang": "de" }));
         let (old_id, new_id, other_id) = (old.revision, new.revision, other.revision);
         index.upsert(vec![old, new, other]).await.expect("written");
         let asked = async |collections: Option<Vec<CollectionId>>, filter: Value| {
@@ -142,9 +142,9 @@ async fn collections_and_metadata_narrow_a_search() {
             let search = Search { collections, filter, ..search("rules for travel", Mode::Hybrid) };
             found(&index, scope, &search).await.into_iter().collect::<BTreeSet<_>>()
         };
-        assert_eq!(asked(None, json!({})).await.len(), 3, "{name}");
-        assert_eq!(asked(Some(vec![two]), json!({})).await, BTreeSet::from([other_id]), "{name}");
-        assert!(asked(Some(vec![]), json!({})).await.is_empty(), "no collections are none: {name}");
+        assert_eq!(asked(None, &json!({})).await.len(), 3, "{name}");
+        assert_eq!(asked(Some(vec![two]), &json!({})).await, BTreeSet::from([other_id]), "{name}");
+        assert!(asked(Some(vec![]), &json!({})).await.is_empty(), "no collections are none: {name}");
         assert_eq!(asked(None, json!({ "lang": "en" })).await, BTreeSet::from([new_id]), "{name}");
         assert_eq!(asked(None, json!({ "year": { "lt": 2020 } })).await, BTreeSet::from([old_id]), "{name}");
         let both = asked(None, json!({ "year": [2026, 2027], "lang": ["de", "fr"] })).await;
@@ -156,7 +156,7 @@ async fn collections_and_metadata_narrow_a_search() {
 async fn words_are_found_before_vectors_arrive_and_meaning_after() {
     for Rig { index, name, _folder } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
-        let pump = point(scope, collection, "the pump holds four bar", json!({}));
+        let pump = point(scope, collection, "the pump holds four bar", &json!({}));
         let (id, revision, vector) = (pump.id, pump.revision, pump.dense.clone().unwrap());
         index.upsert(vec![Point { dense: None, ..pump }]).await.expect("written");
         assert_eq!(found(&index, scope, &search("pump", Mode::Sparse)).await, [revision], "{name}");
@@ -175,11 +175,11 @@ async fn words_are_found_before_vectors_arrive_and_meaning_after() {
 async fn writing_again_changes_nothing_and_purging_takes_all_of_a_revision() {
     for Rig { index, name, _folder } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
-        let first = point(scope, collection, "chunk number zero", json!({}));
+        let first = point(scope, collection, "chunk number zero", &json!({}));
         let points: Vec<Point> = (0..5)
             .map(|ordinal| Point { id: point_id(first.revision, ordinal, MODEL), ordinal, ..first.clone() })
             .collect();
-        let other = point(scope, collection, "another revision", json!({}));
+        let other = point(scope, collection, "another revision", &json!({}));
         for _ in 0..2 {
             index.upsert(points.clone()).await.expect("written");
         }
@@ -194,7 +194,7 @@ async fn writing_again_changes_nothing_and_purging_takes_all_of_a_revision() {
 async fn a_list_comes_in_pages_in_the_order_of_ids() {
     for Rig { index, name, _folder } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
-        let points: Vec<Point> = (0..25).map(|n| point(scope, collection, &format!("text {n}"), json!({}))).collect();
+        let points: Vec<Point> = (0..25).map(|n| point(scope, collection, &format!("text {n}"), &json!({}))).collect();
         let mut wanted: Vec<Uuid> = points.iter().map(|point| point.id).collect();
         wanted.sort();
         index.upsert(points).await.expect("written");
@@ -213,11 +213,11 @@ async fn a_list_comes_in_pages_in_the_order_of_ids() {
 async fn searches_go_on_while_the_index_is_written_and_optimised() {
     for Rig { index, name, _folder } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
-        index.upsert(vec![point(scope, collection, "the pump", json!({}))]).await.expect("written");
+        index.upsert(vec![point(scope, collection, "the pump", &json!({}))]).await.expect("written");
         let writing = async {
             for n in 0..20 {
                 index
-                    .upsert(vec![point(scope, collection, &format!("the valve {n}"), json!({}))])
+                    .upsert(vec![point(scope, collection, &format!("the valve {n}"), &json!({}))])
                     .await
                     .expect("written");
             }
@@ -237,7 +237,7 @@ async fn searches_go_on_while_the_index_is_written_and_optimised() {
 async fn what_a_write_returned_for_is_there_after_the_store_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let (scope, collection) = (scope(), CollectionId::new());
-    let pump = point(scope, collection, "the pump", json!({}));
+    let pump = point(scope, collection, "the pump", &json!({}));
     let wanted = pump.revision;
     let index = open(folder.path(), 0).await.expect("opened");
     index.upsert(vec![pump]).await.expect("written");
@@ -257,7 +257,7 @@ async fn without_free_space_nothing_is_opened_or_written() {
 #[tokio::test]
 async fn vectors_of_another_size_are_refused() {
     for Rig { index, name, _folder } in backends().await {
-        let wrong = Point { dense: Some(vec![1.0; 3]), ..point(scope(), CollectionId::new(), "x", json!({})) };
+        let wrong = Point { dense: Some(vec![1.0; 3]), ..point(scope(), CollectionId::new(), "x", &json!({})) };
         assert!(matches!(index.upsert(vec![wrong]).await, Err(Error::IndexMismatch(_))), "{name}");
     }
 }

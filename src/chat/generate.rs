@@ -40,6 +40,8 @@ pub(super) struct Generation {
     collections: Option<Vec<CollectionId>>,
     ask: Ask,
     embedding: Option<Embedding>,
+    /// Events that are stored while the provider is asked.
+    pending: Vec<(&'static str, Value)>,
     receipt: Receipt,
 }
 
@@ -77,7 +79,7 @@ impl Generation {
     ) -> Self {
         let receipt = Receipt::default();
         let embedding = Some(embedding);
-        Self { app, scope, message, provider, record, history, collections, ask, embedding, receipt }
+        Self { app, scope, message, provider, record, history, collections, ask, embedding, pending: vec![], receipt }
     }
 
     /// Makes the answer, whatever happens, and records how it ended.
@@ -112,6 +114,7 @@ impl Generation {
         let retrieved = self.retrieve().await?;
         let passages = retrieved.passages;
         if passages.is_empty() {
+            self.record.push(std::mem::take(&mut self.pending)).await?;
             self.refuse().await?;
             return Ok(false);
         }
@@ -146,7 +149,7 @@ impl Generation {
         let retrieved = retrieve::retrieve(&self.app.corpus, self.scope, &query).await?;
         self.receipt.search = retrieved.search;
         let passages: Vec<Value> = retrieved.passages.iter().map(brief).collect();
-        self.record.push(vec![("retrieval.completed", json!({ "passages": passages }))]).await?;
+        self.pending.push(("retrieval.completed", json!({ "passages": passages })));
         Ok(retrieved)
     }
 
@@ -172,7 +175,11 @@ impl Generation {
         let mut gate = RefusalGate::default();
         let mut finish = None;
         let asked = Instant::now();
-        let mut deltas = provider.stream(request).await?.ready_chunks(DELTAS);
+        // What was found is stored while the provider thinks.
+        let found = std::mem::take(&mut self.pending);
+        let (stored, deltas) = tokio::join!(self.record.push(found), provider.stream(request));
+        stored?;
+        let mut deltas = deltas?.ready_chunks(DELTAS);
         while let Some(ready) = deltas.next().await {
             self.receipt.first_token.get_or_insert_with(|| asked.elapsed());
             let mut events = Vec::new();

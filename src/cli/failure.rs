@@ -30,7 +30,6 @@ impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Service(Error::Invalid { .. } | Error::Conflict { .. }) => 2,
-            Self::Service(Error::Corpus(footnote_ingest::Error::Invalid { .. })) => 2,
             Self::Client(ClientError::Refused { status, .. }) => match status {
                 401 | 403 => 3,
                 502 => 4,

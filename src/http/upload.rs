@@ -28,6 +28,7 @@ const MAX_FIELD: usize = 64 * 1024;
 /// A text to keep as a document.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "`text` is the field's name in the API")]
 pub(super) struct Text {
     /// The content.
     text: String,

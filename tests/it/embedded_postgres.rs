@@ -105,7 +105,7 @@ async fn the_second_start_finds_what_the_first_one_kept() {
     let data_dir = temp.path().join("deep/data");
     let begun = Instant::now();
     let postgres = start(&data_dir).await.unwrap();
-    println!("first start: {:?}", begun.elapsed());
+    eprintln!("first start: {:?}", begun.elapsed());
     assert_eq!(query(postgres.socket_dir(), "select 1"), "1");
     assert_eq!(query(postgres.socket_dir(), "show listen_addresses"), "");
     assert_eq!(query(postgres.socket_dir(), "show server_encoding"), "UTF8");
@@ -120,7 +120,7 @@ async fn the_second_start_finds_what_the_first_one_kept() {
         assert_eq!(query(postgres.socket_dir(), "select n from kept"), "7");
         let begun = Instant::now();
         postgres.stop().await.unwrap();
-        println!("warm start: {ready:?}, stop: {:?}", begun.elapsed());
+        eprintln!("warm start: {ready:?}, stop: {:?}", begun.elapsed());
     }
 }
 
@@ -163,7 +163,7 @@ async fn killed_parents_take_the_server_along_and_lose_no_row() {
         query(&holder.socket_dir, "insert into kept values (1)");
         holder.kill();
     }
-    println!("slowest start after {kills} kills: {slowest:?}");
+    eprintln!("slowest start after {kills} kills: {slowest:?}");
     assert!(slowest < Duration::from_secs(15), "{slowest:?}");
     wait_until("the end of the orphan", || postmasters(&data_dir) == 0);
 }

@@ -31,7 +31,7 @@ impl Random {
 fn killed_in_the_middle_of_ingestion_nothing_is_lost_or_twice() {
     let kills: u32 = std::env::var("FOOTNOTE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(8);
     let seed = u64::from(std::process::id()) << 20 | 1;
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = Random(seed);
     let footnote = Footnote::new();
     let files = folder();

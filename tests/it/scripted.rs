@@ -97,7 +97,7 @@ async fn complete(State(provider): State<Arc<Provider>>, headers: HeaderMap, bod
         Script::Says(pieces) => (pieces, Duration::ZERO, true),
         Script::SaysSlowly(pieces, pause) => (pieces, pause, true),
         Script::BreaksOff(pieces) => (pieces, Duration::ZERO, false),
-        Script::IsSilent => (vec![String::new()], Duration::from_secs(3600), true),
+        Script::IsSilent => (vec![String::new()], Duration::from_hours(1), true),
     };
     let mut parts: Vec<Option<Value>> = pieces
         .into_iter()

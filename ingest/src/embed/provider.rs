@@ -14,7 +14,7 @@ use crate::tokens::TokenCounter;
 /// Requests under way at once.
 const LANES: usize = 4;
 /// Time limit of one request.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Which provider and model.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@
 //! every write, panics contained, and the disk checked first.
 
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -207,6 +207,7 @@ async fn contained<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn index_error(error: qdrant_edge::OperationError) -> Error {
     Error::Index(error.to_string())
 }
@@ -219,7 +220,7 @@ fn config(dimensions: usize) -> EdgeConfig {
         .build()
 }
 
-fn open_patiently(path: &PathBuf, dimensions: usize) -> Result<EdgeShard> {
+fn open_patiently(path: &Path, dimensions: usize) -> Result<EdgeShard> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
         let error = match open_once(path, dimensions) {
@@ -236,7 +237,7 @@ fn open_patiently(path: &PathBuf, dimensions: usize) -> Result<EdgeShard> {
         }
         match (locked, Instant::now() < deadline) {
             (true, true) => std::thread::sleep(Duration::from_millis(50)),
-            (true, false) => return Err(Error::IndexLocked(path.clone())),
+            (true, false) => return Err(Error::IndexLocked(path.to_path_buf())),
             (false, _) => return Err(Error::Index(error)),
         }
     }
@@ -348,7 +349,7 @@ fn stage_scores(
     ids: &[Uuid],
 ) -> Result<std::collections::HashMap<Uuid, f32>> {
     let Some(query) = query.filter(|_| !ids.is_empty()) else {
-        return Ok(Default::default());
+        return Ok(std::collections::HashMap::default());
     };
     let filter = Conditions::of(scope).with_ids(ids.to_vec()).to_edge()?;
     let scored = shard.query(request(vec![], query, Some(filter), ids.len(), false)).map_err(index_error)?;

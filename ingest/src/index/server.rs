@@ -270,6 +270,7 @@ fn unreachable(config: &ServerConfig, error: &QdrantError) -> Error {
     ))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn server_error(error: QdrantError) -> Error {
     Error::Index(error.to_string())
 }

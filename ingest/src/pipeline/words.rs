@@ -49,6 +49,9 @@ struct Refused {
     error: ParseError,
 }
 
+/// A document that was read, or why it cannot be. Both are large.
+type Outcome = std::result::Result<Box<Prepared>, Box<Refused>>;
+
 impl Rounds for Line {
     const NAME: &'static str = "words";
 
@@ -98,7 +101,7 @@ impl Line {
 }
 
 /// Reads and cuts a batch on all cores.
-async fn prepare(corpus: &Corpus, batch: Vec<Queued>) -> Result<Vec<std::result::Result<Prepared, Refused>>> {
+async fn prepare(corpus: &Corpus, batch: Vec<Queued>) -> Result<Vec<Outcome>> {
     let lanes = std::thread::available_parallelism().map_or(1, usize::from).max(1);
     let share = batch.len().div_ceil(lanes).max(1);
     let mut batch = batch.into_iter();
@@ -118,17 +121,17 @@ async fn prepare(corpus: &Corpus, batch: Vec<Queued>) -> Result<Vec<std::result:
     Ok(prepared)
 }
 
-fn prepare_one(corpus: &Corpus, queued: Queued) -> std::result::Result<Prepared, Refused> {
+fn prepare_one(corpus: &Corpus, queued: Queued) -> Outcome {
     let source =
         parse::Source { bytes: &queued.bytes, name: Some(&queued.key), media_type: queued.media_type.as_deref() };
     let parsed = match parse::parse(&source) {
         Ok(parsed) => parsed,
-        Err(error) => return Err(Refused { queued, error }),
+        Err(error) => return Err(Box::new(Refused { queued, error })),
     };
     let config = ChunkConfig { max_tokens: corpus.config.max_chunk_tokens, ..ChunkConfig::default() };
     let chunks = chunk::chunk(&parsed, corpus.embedder.tokens(), &config);
     if chunks.is_empty() {
-        return Err(Refused { queued, error: ParseError::NoText });
+        return Err(Box::new(Refused { queued, error: ParseError::NoText }));
     }
     // A title that a caller gave is kept; the key only stands in for one.
     let own_title = parsed.title.clone().filter(|_| queued.title == queued.key);
@@ -137,7 +140,7 @@ fn prepare_one(corpus: &Corpus, queued: Queued) -> std::result::Result<Prepared,
     let revision = revisions::derived_id(queued.id, queued.version);
     let points = points(corpus, &queued, scope, revision, &title, &parsed, &chunks);
     let text_sha256 = Sha256::digest(parsed.text.as_bytes()).to_vec();
-    Ok(Prepared { queued, scope, revision, parsed, title, text_sha256, chunks, points })
+    Ok(Box::new(Prepared { queued, scope, revision, parsed, title, text_sha256, chunks, points }))
 }
 
 fn points(
@@ -166,12 +169,13 @@ fn points(
 }
 
 /// Stores a batch: rows first, then points, flushed, then visible.
-async fn store(corpus: &Corpus, batch: Vec<std::result::Result<Prepared, Refused>>) -> Result<()> {
+async fn store(corpus: &Corpus, batch: Vec<Outcome>) -> Result<()> {
     let mut prepared = Vec::with_capacity(batch.len());
     for outcome in batch {
         match outcome {
             Ok(document) => prepared.push(document),
-            Err(Refused { queued, error }) => {
+            Err(refused) => {
+                let Refused { queued, error } = *refused;
                 let (code, message) = (error.code(), error.to_string());
                 tracing::info!(document.id = %queued.id, document.key = %queued.key, reason = code, "document refused");
                 documents::fail(&corpus.db, queued.id, queued.version, code, &message).await?;
@@ -188,7 +192,7 @@ async fn store(corpus: &Corpus, batch: Vec<std::result::Result<Prepared, Refused
 }
 
 /// Not visible yet: no document names these revisions.
-async fn insert_rows(corpus: &Corpus, prepared: &[Prepared]) -> Result<()> {
+async fn insert_rows(corpus: &Corpus, prepared: &[Box<Prepared>]) -> Result<()> {
     let rows: Vec<NewRevision<'_>> = prepared
         .iter()
         .map(|document| NewRevision {
@@ -217,7 +221,7 @@ async fn insert_rows(corpus: &Corpus, prepared: &[Prepared]) -> Result<()> {
 }
 
 /// Visible from this commit on; what it replaces is queued for purging.
-async fn publish(corpus: &Corpus, prepared: &[Prepared]) -> Result<()> {
+async fn publish(corpus: &Corpus, prepared: &[Box<Prepared>]) -> Result<()> {
     let ids: Vec<RevisionId> = prepared.iter().map(|document| document.revision).collect();
     let mut tx = corpus.db.begin().await?;
     let published = documents::publish(&mut tx, &ids).await?;

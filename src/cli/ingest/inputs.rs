@@ -10,7 +10,7 @@ use footnote_ingest::source::{self, Found};
 use super::super::failure::Failure;
 
 /// How long a URL may take.
-const FETCH: Duration = Duration::from_secs(60);
+const FETCH: Duration = Duration::from_mins(1);
 
 /// A document to be.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::run::Detail;
 /// How often progress is asked for.
 const ASK: Duration = Duration::from_millis(100);
 /// How long ingestion may stand still before a command gives up.
-const STALLED: Duration = Duration::from_secs(60);
+const STALLED: Duration = Duration::from_mins(1);
 
 /// Returns when the collection's documents are searchable by words, and by
 /// meaning too if that is wanted.

@@ -261,7 +261,7 @@ mod tests {
         let path = temp.path().join("postgres.log");
         let script = "head -c 20000000 /dev/zero; echo end";
         let process = shell(script, Some(path.clone()));
-        assert!(process.wait(Duration::from_secs(60)).unwrap().success);
+        assert!(process.wait(Duration::from_mins(1)).unwrap().success);
         assert!(process.tail().ends_with("end"));
         let sizes = [path.clone(), path.with_extension("log.1")].map(|path| fs::metadata(path).unwrap().len());
         assert!(sizes.iter().all(|size| *size <= LOG_BYTES + 8 * 1024), "{sizes:?}");
