@@ -7,7 +7,7 @@ use sqlx::PgPool;
 
 use crate::chat::Hub;
 use crate::config::Settings;
-use crate::llm::Models;
+use crate::models::Models;
 
 /// The service's state. Cloning shares it.
 #[derive(Clone)]

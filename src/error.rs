@@ -54,7 +54,7 @@ pub enum Error {
     Postgres(#[from] EmbeddedError),
     /// The answer model failed.
     #[error(transparent)]
-    Llm(#[from] LlmError),
+    Llm(LlmError),
     /// The corpus half failed.
     #[error(transparent)]
     Corpus(CorpusError),
@@ -64,6 +64,15 @@ pub enum Error {
     /// Anything that nobody can do something about.
     #[error("internal error")]
     Internal(#[from] anyhow::Error),
+}
+
+impl From<LlmError> for Error {
+    fn from(error: LlmError) -> Self {
+        match error {
+            LlmError::Misconfigured { setting, problem } => Self::Invalid { field: setting, problem },
+            other => Self::Llm(other),
+        }
+    }
 }
 
 impl From<CorpusError> for Error {

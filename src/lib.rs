@@ -9,7 +9,7 @@
 //! * [`ids`], [`error`], [`sentences`]
 //! * [`config`]
 //! * [`storage`], [`llm`], [`credentials`], [`telemetry`]
-//! * [`app`]: the one cloneable state
+//! * [`models`], [`app`]: the one cloneable state
 //! * [`retrieve`], [`budget`], [`prompt`], [`citations`]
 //! * [`chat`]
 //! * [`http`]: the front door
@@ -28,6 +28,7 @@ pub mod eval;
 pub mod http;
 pub mod ids;
 pub mod llm;
+pub mod models;
 pub mod prompt;
 pub mod retrieve;
 pub mod sentences;

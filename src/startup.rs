@@ -19,8 +19,9 @@ use crate::app::App;
 use crate::chat::Hub;
 use crate::config::Settings;
 use crate::error::{Error, Result};
+use crate::llm::extractive;
 use crate::llm::openai::{self, OpenAi};
-use crate::llm::{Models, extractive};
+use crate::models::Models;
 use crate::storage::database;
 use crate::storage::embedded::{Config as PostgresConfig, EmbeddedPostgres, PORT, USER};
 use crate::storage::messages;
@@ -121,7 +122,7 @@ fn provider(settings: &Settings) -> Result<Option<OpenAi>> {
         context_window: settings.context_window,
         ..openai::Config::new(settings.openai_base_url())
     };
-    OpenAi::new(config).map(Some)
+    Ok(Some(OpenAi::new(config)?))
 }
 
 fn models(settings: &Settings, corpus: &Corpus) -> Result<Models> {

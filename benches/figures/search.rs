@@ -8,7 +8,7 @@ use footnote_ingest::context::contextual;
 use footnote_ingest::corpus::Corpus;
 use footnote_ingest::index::{Mode, point_id};
 use footnote_ingest::pipeline::Workers;
-use footnote_ingest::store::{chunks, documents, revisions};
+use footnote_ingest::store::{chunks, documents, queue, revisions};
 use uuid::Uuid;
 
 use crate::rig::{Rig, texts};
@@ -100,7 +100,7 @@ async fn vectors(corpus: &Corpus) {
         corpus.index.set_dense(vectors).await.expect("stored");
         let (ids, ordinals): (Vec<_>, Vec<_>) = batch.iter().map(|chunk| (chunk.revision, chunk.ordinal)).unzip();
         chunks::mark_embedded(&corpus.db, &ids, &ordinals).await.expect("marked");
-        documents::finish(&corpus.db, &ids).await.expect("finished");
+        queue::finish(&corpus.db, &ids).await.expect("finished");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::ids::RevisionId;
 use crate::index::point_id;
 use crate::scope::Scope;
-use crate::store::{chunks, documents};
+use crate::store::{chunks, queue};
 
 /// Points that are listed at once.
 const PAGE: usize = 10_000;
@@ -96,9 +96,9 @@ async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Dri
     if fix {
         requeue.extend(wanted.values().map(|chunk| chunk.revision));
         corpus.index.delete_points(scope, &orphans).await?;
-        documents::requeue(&corpus.db, &requeue).await?;
+        queue::requeue(&corpus.db, &requeue).await?;
         chunks::mark_unembedded(&corpus.db, &lost.0, &lost.1).await?;
-        documents::reopen(&corpus.db, &lost.0).await?;
+        queue::reopen(&corpus.db, &lost.0).await?;
     }
     Ok(())
 }

@@ -89,7 +89,7 @@ async fn found(index: &Index, scope: Scope, search: &Search) -> Vec<RevisionId> 
 
 #[tokio::test]
 async fn every_mode_finds_the_nearest_first_and_tells_its_scores() {
-    for Rig { index, name, _folder } in backends().await {
+    for Rig { _folder, index, name } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
         let pump = point(scope, collection, "the pump holds a pressure of four bar", &json!({}));
         let heron = point(scope, collection, "the heron stands in the pond", &json!({}));
@@ -107,7 +107,7 @@ async fn every_mode_finds_the_nearest_first_and_tells_its_scores() {
 
 #[tokio::test]
 async fn no_owner_sees_another_s_points_whatever_is_asked() {
-    for Rig { index, name, _folder } in backends().await {
+    for Rig { _folder, index, name } in backends().await {
         let (mine, other, collection) = (scope(), scope(), CollectionId::new());
         let secret = point(other, collection, "the secret of the pump", &json!({ "open": true }));
         let (secret_id, revision) = (secret.id, secret.revision);
@@ -130,7 +130,7 @@ async fn no_owner_sees_another_s_points_whatever_is_asked() {
 
 #[tokio::test]
 async fn collections_and_metadata_narrow_a_search() {
-    for Rig { index, name, _folder } in backends().await {
+    for Rig { _folder, index, name } in backends().await {
         let (scope, one, two) = (scope(), CollectionId::new(), CollectionId::new());
         let old = point(scope, one, "rules for travel", &json!({ "year": 2019, "lang": "de" }));
         let new = point(scope, one, "rules for travel", &json!({ "year": 2026, "lang": "en" }));
@@ -154,7 +154,7 @@ async fn collections_and_metadata_narrow_a_search() {
 
 #[tokio::test]
 async fn words_are_found_before_vectors_arrive_and_meaning_after() {
-    for Rig { index, name, _folder } in backends().await {
+    for Rig { _folder, index, name } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
         let pump = point(scope, collection, "the pump holds four bar", &json!({}));
         let (id, revision, vector) = (pump.id, pump.revision, pump.dense.clone().unwrap());
@@ -173,7 +173,7 @@ async fn words_are_found_before_vectors_arrive_and_meaning_after() {
 
 #[tokio::test]
 async fn writing_again_changes_nothing_and_purging_takes_all_of_a_revision() {
-    for Rig { index, name, _folder } in backends().await {
+    for Rig { _folder, index, name } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
         let first = point(scope, collection, "chunk number zero", &json!({}));
         let points: Vec<Point> = (0..5)
@@ -192,7 +192,7 @@ async fn writing_again_changes_nothing_and_purging_takes_all_of_a_revision() {
 
 #[tokio::test]
 async fn a_list_comes_in_pages_in_the_order_of_ids() {
-    for Rig { index, name, _folder } in backends().await {
+    for Rig { _folder, index, name } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
         let points: Vec<Point> = (0..25).map(|n| point(scope, collection, &format!("text {n}"), &json!({}))).collect();
         let mut wanted: Vec<Uuid> = points.iter().map(|point| point.id).collect();
@@ -211,7 +211,7 @@ async fn a_list_comes_in_pages_in_the_order_of_ids() {
 
 #[tokio::test]
 async fn searches_go_on_while_the_index_is_written_and_optimised() {
-    for Rig { index, name, _folder } in backends().await {
+    for Rig { _folder, index, name } in backends().await {
         let (scope, collection) = (scope(), CollectionId::new());
         index.upsert(vec![point(scope, collection, "the pump", &json!({}))]).await.expect("written");
         let writing = async {
@@ -256,7 +256,7 @@ async fn without_free_space_nothing_is_opened_or_written() {
 
 #[tokio::test]
 async fn vectors_of_another_size_are_refused() {
-    for Rig { index, name, _folder } in backends().await {
+    for Rig { _folder, index, name } in backends().await {
         let wrong = Point { dense: Some(vec![1.0; 3]), ..point(scope(), CollectionId::new(), "x", &json!({})) };
         assert!(matches!(index.upsert(vec![wrong]).await, Err(Error::IndexMismatch(_))), "{name}");
     }

@@ -1,63 +1,20 @@
 //! Asking: what a front door calls.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use footnote_ingest::index::MetaFilter;
 use footnote_ingest::scope::Scope;
 use futures::stream::{self, BoxStream, StreamExt};
-use tokio::task::JoinSet;
 
 use super::generate::Generation;
+use super::question::{Ask, Embedding};
 use super::record::Record;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::ids::{CollectionId, ConversationId, MessageId};
+use crate::ids::{ConversationId, MessageId};
 use crate::retrieve;
 use crate::storage::events::Event;
 use crate::storage::messages::{self, Message};
 use crate::storage::{conversations, events};
-
-/// A question.
-#[derive(Debug, Clone, Default)]
-pub struct Ask {
-    /// Its words.
-    pub content: String,
-    /// Collections that ground it; `None` means the conversation's.
-    pub collections: Option<Vec<CollectionId>>,
-    /// Only documents whose metadata fit.
-    pub filter: MetaFilter,
-    /// The model; `None` means the conversation's, else the service's.
-    pub model: Option<String>,
-    /// For models that take it.
-    pub temperature: Option<f32>,
-    /// Tokens of the answer, at most.
-    pub max_tokens: Option<u32>,
-}
-
-/// A question's embedding in the making. Dropping it gives it up.
-#[derive(Debug)]
-pub(super) struct Embedding {
-    // A set, because it ends its task when it is dropped.
-    task: JoinSet<footnote_ingest::Result<Vec<f32>>>,
-    started: Instant,
-}
-
-impl Embedding {
-    fn start(app: &App, question: &str) -> Self {
-        let (embedder, question) = (app.corpus.embedder.clone(), question.to_owned());
-        let mut task = JoinSet::new();
-        task.spawn(async move { embedder.query(&question).await });
-        Self { task, started: Instant::now() }
-    }
-
-    /// The vector, and how long it took in all.
-    pub(super) async fn finish(mut self) -> Result<(Vec<f32>, Duration)> {
-        let made = self.task.join_next().await.ok_or(Error::Busy("the embedder"))?;
-        let vector = made.map_err(footnote_ingest::Error::from)??;
-        Ok((vector, self.started.elapsed()))
-    }
-}
 
 /// A question that was taken, and the answer that is being made.
 #[derive(Debug, Clone, Copy)]

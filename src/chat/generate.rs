@@ -2,21 +2,23 @@
 //! check its citations, record all of it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use footnote_ingest::scope::Scope;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::ask::{Ask, Embedding};
+use super::gate::RefusalGate;
+use super::question::{Ask, Embedding};
+use super::receipt::Receipt;
 use super::record::Record;
 use crate::app::App;
-use crate::budget::{self, Fitted, Wanted};
+use crate::budget::{self, Wanted};
 use crate::citations::{Piece, SourceText, Summary, Verifier};
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, MessageId};
-use crate::llm::{Delta, FinishReason, LlmError, NOT_IN_DOCUMENTS, Provider, Request, Role, Source, Turn, Usage};
+use crate::llm::{Delta, FinishReason, LlmError, Provider, Request, Role, Source, Turn};
 use crate::prompt;
 use crate::retrieve::{self, Passage, Query, Retrieved};
 use crate::storage::messages::{self, Message, Status};
@@ -43,18 +45,6 @@ pub(super) struct Generation {
     /// Events that are stored while the provider is asked.
     pending: Vec<(&'static str, Value)>,
     receipt: Receipt,
-}
-
-/// What an answer's receipt is made of.
-#[derive(Debug, Default)]
-struct Receipt {
-    embed: Duration,
-    search: Duration,
-    first_token: Option<Duration>,
-    fitted: Option<Fitted>,
-    usage: Option<Usage>,
-    fallback: Option<&'static str>,
-    claims: Option<(usize, usize)>,
 }
 
 /// How a stream of the model ended.
@@ -90,7 +80,7 @@ impl Generation {
             () = cancel.cancelled() => None,
             produced = self.produce() => Some(produced),
         };
-        let receipt = self.receipt_json(started.elapsed());
+        let receipt = self.receipt.to_json(self.provider.name(), started.elapsed());
         let ended = match produced {
             None => self.record.end(Status::Cancelled, None, &receipt, None).await,
             Some(Ok(grounded)) => self.record.end(Status::Completed, Some(grounded), &receipt, None).await,
@@ -306,58 +296,6 @@ impl Generation {
         }
         Ok(ending.summary.supported > 0)
     }
-
-    fn receipt_json(&self, total: Duration) -> Value {
-        let milliseconds = |time: Duration| (time.as_secs_f64() * 10_000.0).round() / 10.0;
-        let receipt = &self.receipt;
-        json!({
-            "model": self.provider.name(),
-            "fallback": receipt.fallback,
-            "budget": receipt.fitted,
-            "usage": receipt.usage,
-            "claims": receipt.claims.map(|(made, supported)| json!({ "made": made, "supported": supported })),
-            "timings": {
-                "embed_ms": milliseconds(receipt.embed),
-                "search_ms": milliseconds(receipt.search),
-                "first_token_ms": receipt.first_token.map(milliseconds),
-                "total_ms": milliseconds(total),
-            },
-        })
-    }
-}
-
-/// Holds back the start of an answer while it may be the sign that the
-/// documents do not hold one.
-#[derive(Debug, Default)]
-struct RefusalGate {
-    held: String,
-    open: bool,
-}
-
-impl RefusalGate {
-    /// What may be shown of the words so far.
-    fn pass(&mut self, text: &str) -> Option<String> {
-        if self.open {
-            return Some(text.to_owned());
-        }
-        self.held.push_str(text);
-        let start = self.held.trim_start_matches(|c: char| c.is_whitespace() || "*`\"'".contains(c));
-        let undecided = NOT_IN_DOCUMENTS.starts_with(start) || start.starts_with(NOT_IN_DOCUMENTS);
-        if undecided {
-            return None;
-        }
-        self.open = true;
-        Some(std::mem::take(&mut self.held))
-    }
-
-    fn refused(&self) -> bool {
-        !self.open && self.held.contains(NOT_IN_DOCUMENTS)
-    }
-
-    /// What is still held when the answer ends, unless it is the sign.
-    fn rest(self) -> Option<String> {
-        (!self.open && !self.refused() && !self.held.is_empty()).then_some(self.held)
-    }
 }
 
 /// A model that cannot be reached may be replaced for once; one that is set up
@@ -410,31 +348,5 @@ fn source_text(n: u32, passage: &Passage) -> SourceText {
         title: passage.title.clone(),
         uri: passage.uri.clone(),
         pages: passage.page.map(|page| (passage.start, page.cast_unsigned())).into_iter().collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn through(pieces: &[&str]) -> (String, bool) {
-        let mut gate = RefusalGate::default();
-        let mut shown: String = pieces.iter().filter_map(|piece| gate.pass(piece)).collect();
-        let refused = gate.refused();
-        shown.extend(gate.rest());
-        (shown, refused)
-    }
-
-    #[test]
-    fn the_sign_of_refusal_is_never_shown() {
-        assert_eq!(through(&["NOT_IN", "_DOCUM", "ENTS"]), (String::new(), true));
-        assert_eq!(through(&["**NOT_IN_DOCUMENTS**", "\n"]), (String::new(), true));
-    }
-
-    #[test]
-    fn an_answer_that_only_begins_like_it_is_shown_whole() {
-        assert_eq!(through(&["NOT", " many"]), ("NOT many".into(), false));
-        assert_eq!(through(&["N"]), ("N".into(), false));
-        assert_eq!(through(&["  The ", "pump"]), ("  The pump".into(), false));
     }
 }

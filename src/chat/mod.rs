@@ -5,9 +5,13 @@
 //! a task of its own: it does not depend on anybody listening.
 
 mod ask;
+mod gate;
 mod generate;
 mod hub;
+mod question;
+mod receipt;
 mod record;
 
-pub use ask::{Ask, Asked, ask, cancel, follow, wait};
+pub use ask::{Asked, ask, cancel, follow, wait};
 pub use hub::Hub;
+pub use question::Ask;

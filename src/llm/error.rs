@@ -102,6 +102,14 @@ pub enum LlmError {
         /// How.
         details: String,
     },
+    /// A setting cannot be what it is.
+    #[error("`{setting}` {problem}")]
+    Misconfigured {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
     /// The reply is no answer of this protocol.
     #[error("`{provider}` sent a reply that is no chat completion{}; check OPENAI_BASE_URL", because(.details))]
     Protocol {
@@ -123,6 +131,7 @@ impl LlmError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized { .. } => "unauthorized",
+            Self::Misconfigured { .. } => "misconfigured",
             Self::ModelNotFound { .. } => "model_not_found",
             Self::TooLong { .. } => "too_long",
             Self::Refused { .. } => "refused",

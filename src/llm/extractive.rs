@@ -135,6 +135,8 @@ fn quoted(n: usize, sentence: &str) -> String {
 /// Markdown's marks.
 fn plain(sentence: &str) -> String {
     let unmarked = sentence.replace("**", "").replace('`', "").replace("\\|", "|");
+    // A single star is emphasis at a word, and a product between two.
+    let unmarked = unmarked.replace(" * ", " × ").replace('*', "");
     // Brackets would read as citations.
     let unbracketed = unmarked.replace('[', "(").replace(']', ")");
     // The dots between two columns would end a sentence.

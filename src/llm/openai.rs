@@ -28,7 +28,6 @@ use self::peer::{Failed, Peer};
 use self::reply::Reply;
 use self::wire::Limit;
 use super::{DeltaStream, LlmError, Provider, Request};
-use crate::error::{Error, Result};
 
 /// Bytes of an error's body that are read.
 const ERROR_BYTES: usize = 64 << 10;
@@ -105,8 +104,8 @@ impl OpenAi {
     /// Connects to nothing yet.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an address or a key that cannot be one.
-    pub fn new(config: Config) -> Result<Self> {
+    /// [`LlmError::Misconfigured`] for an address or a key that cannot be one.
+    pub fn new(config: Config) -> Result<Self, LlmError> {
         let url = endpoint(&config.base_url)?;
         let key = config.api_key.as_ref().map(|key| key.expose_secret().trim()).filter(|key| !key.is_empty());
         let authorization = key.map(authorization).transpose()?;
@@ -119,7 +118,10 @@ impl OpenAi {
         if is_local(&url) {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|error| Error::Internal(error.into()))?;
+        let client = builder.build().map_err(|error| LlmError::Misconfigured {
+            setting: "TLS",
+            problem: format!("cannot be set up ({error}); check the system's certificates"),
+        })?;
         let random = RandomState::new();
         Ok(Self(Arc::new(Connection { config, url, authorization, client, peer, random })))
     }
@@ -223,8 +225,8 @@ async fn beginning(response: reqwest::Response) -> Vec<u8> {
     body
 }
 
-fn endpoint(base_url: &str) -> Result<Url> {
-    let invalid = |problem: &str| Error::Invalid { field: "OPENAI_BASE_URL", problem: problem.to_owned() };
+fn endpoint(base_url: &str) -> Result<Url, LlmError> {
+    let invalid = |problem: &str| LlmError::Misconfigured { setting: "OPENAI_BASE_URL", problem: problem.to_owned() };
     // What it holds is not repeated: it may carry a password.
     let mut url =
         Url::parse(base_url.trim()).map_err(|_| invalid("is no URL; use one like `http://localhost:11434/v1`"))?;
@@ -241,9 +243,9 @@ fn endpoint(base_url: &str) -> Result<Url> {
     Ok(url)
 }
 
-fn authorization(key: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| Error::Invalid {
-        field: "OPENAI_API_KEY",
+fn authorization(key: &str) -> Result<HeaderValue, LlmError> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| LlmError::Misconfigured {
+        setting: "OPENAI_API_KEY",
         problem: "holds characters that no key has; check it for line breaks".into(),
     })?;
     value.set_sensitive(true);

@@ -6,26 +6,26 @@
 //! cannot open the store. Hence one writer at a time, a flush at the end of
 //! every write, panics contained, and the disk checked first.
 
+mod query;
+
+use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
     CountRequest, CreateIndex, Distance, EdgeConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams,
-    FieldIndexOperations, Modifier, NamedQuery, PointId, PointInsertOperations, PointOperations, PointStructPersisted,
-    PointVectorsPersisted, Prefetch, QueryEnum, QueryRequest, ScoredPoint, ScoringQuery, ScrollRequest,
-    UpdateOperation, UpdateVectorsOp, VectorInternal, VectorOperations, VectorPersisted, VectorStructPersisted,
-    WithPayloadInterface, WithVector,
+    FieldIndexOperations, Modifier, PointId, PointInsertOperations, PointOperations, PointStructPersisted,
+    PointVectorsPersisted, ScrollRequest, UpdateOperation, UpdateVectorsOp, VectorOperations, VectorPersisted,
+    VectorStructPersisted, WithPayloadInterface, WithVector,
 };
 use serde_json::json;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::filter::Conditions;
-use super::point::Payload;
-use super::{BM25, DENSE, Fusion, Hit, IndexInfo, Mode, Point, Search, SparseVector};
+use super::{BM25, DENSE, Hit, IndexInfo, Point, Search, SparseVector};
 use crate::disk::DiskGuard;
 use crate::error::{Error, Result};
 use crate::ids::RevisionId;
@@ -40,10 +40,34 @@ const FLUSH_EVERY: usize = 2048;
 /// Qdrant Edge, shared by all tasks.
 #[derive(Clone)]
 pub struct EdgeIndex {
-    shard: Arc<EdgeShard>,
+    shard: Arc<Shard>,
     writer: Arc<Mutex<()>>,
     disk: DiskGuard,
     dimensions: usize,
+}
+
+/// The store, which flushes itself when it is dropped and panics when it cannot:
+/// a folder that is gone or a full disk must not end the process.
+struct Shard(Option<EdgeShard>);
+
+impl Deref for Shard {
+    type Target = EdgeShard;
+
+    fn deref(&self) -> &EdgeShard {
+        match &self.0 {
+            Some(shard) => shard,
+            None => unreachable!("it is taken out by `drop` only"),
+        }
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        let shard = self.0.take();
+        if std::panic::catch_unwind(AssertUnwindSafe(|| drop(shard))).is_err() {
+            tracing::error!("the index could not be flushed at its end; all that is recorded as done is on disk");
+        }
+    }
 }
 
 impl std::fmt::Debug for EdgeIndex {
@@ -63,7 +87,7 @@ impl EdgeIndex {
         disk.check(0)?;
         let folder = path.to_path_buf();
         let shard = contained(move || open_patiently(&folder, dimensions)).await??;
-        Ok(Self { shard: Arc::new(shard), writer: Arc::default(), disk, dimensions })
+        Ok(Self { shard: Arc::new(Shard(Some(shard))), writer: Arc::default(), disk, dimensions })
     }
 
     pub(super) async fn upsert(&self, points: Vec<Point>) -> Result<()> {
@@ -117,7 +141,7 @@ impl EdgeIndex {
     pub(super) async fn search(&self, scope: Scope, search: &Search) -> Result<Vec<Hit>> {
         let conditions = Conditions::of_search(scope, search);
         let (shard, search) = (Arc::clone(&self.shard), search.clone());
-        contained(move || search_shard(&shard, scope, &conditions, &search)).await?
+        contained(move || query::search_shard(&shard, scope, &conditions, &search)).await?
     }
 
     pub(super) async fn list(&self, scope: Scope, after: Option<Uuid>, limit: usize) -> Result<Vec<(Uuid, bool)>> {
@@ -294,110 +318,4 @@ fn to_edge_point(point: Point) -> Result<PointStructPersisted> {
 
 fn to_edge_sparse(vector: SparseVector) -> Result<qdrant_edge::SparseVector> {
     qdrant_edge::SparseVector::new(vector.indices, vector.values).map_err(|error| Error::Index(error.to_string()))
-}
-
-fn search_shard(shard: &EdgeShard, scope: Scope, conditions: &Conditions, search: &Search) -> Result<Vec<Hit>> {
-    let filter = conditions.to_edge()?;
-    let dense = search.dense.clone().filter(|_| search.mode != Mode::Sparse).map(dense_query);
-    let sparse = search.sparse.clone().filter(|sparse| {
-        // An index search for no words at all is an error in Edge.
-        search.mode != Mode::Dense && !sparse.indices.is_empty()
-    });
-    let sparse = sparse.map(sparse_query).transpose()?;
-    let request = match (&dense, &sparse) {
-        (None, None) => return Ok(Vec::new()),
-        (Some(query), None) | (None, Some(query)) => request(vec![], query.clone(), Some(filter), search.limit, true),
-        (Some(dense), Some(sparse)) => {
-            let prefetches = [dense, sparse].map(|query| Prefetch {
-                prefetches: vec![],
-                query: Some(query.clone()),
-                limit: search.prefetch,
-                params: None,
-                filter: Some(filter.clone()),
-                score_threshold: None,
-            });
-            request(prefetches.into(), fusion_query(search.fusion), None, search.limit, true)
-        }
-    };
-    let found = shard.query(request).map_err(index_error)?;
-    let ids: Vec<Uuid> = found.iter().filter_map(point_uuid).collect();
-    let by_dense = stage_scores(shard, scope, dense, &ids)?;
-    let by_sparse = stage_scores(shard, scope, sparse, &ids)?;
-    found
-        .into_iter()
-        .map(|point| {
-            let id = point_uuid(&point);
-            let payload = serde_json::to_value(point.payload.unwrap_or_default())
-                .and_then(serde_json::from_value::<Payload>)
-                .map_err(|error| Error::Index(error.to_string()))?;
-            Ok(Hit {
-                revision: payload.revision,
-                ordinal: payload.ordinal,
-                score: point.score,
-                dense: id.and_then(|id| by_dense.get(&id).copied()),
-                sparse: id.and_then(|id| by_sparse.get(&id).copied()),
-            })
-        })
-        .collect()
-}
-
-/// The scores of one vector for points that were found already.
-fn stage_scores(
-    shard: &EdgeShard,
-    scope: Scope,
-    query: Option<ScoringQuery>,
-    ids: &[Uuid],
-) -> Result<std::collections::HashMap<Uuid, f32>> {
-    let Some(query) = query.filter(|_| !ids.is_empty()) else {
-        return Ok(std::collections::HashMap::default());
-    };
-    let filter = Conditions::of(scope).with_ids(ids.to_vec()).to_edge()?;
-    let scored = shard.query(request(vec![], query, Some(filter), ids.len(), false)).map_err(index_error)?;
-    Ok(scored.iter().filter_map(|point| Some((point_uuid(point)?, point.score))).collect())
-}
-
-fn point_uuid(point: &ScoredPoint) -> Option<Uuid> {
-    match point.id {
-        PointId::Uuid(id) => Some(id),
-        PointId::NumId(_) => None,
-    }
-}
-
-fn request(
-    prefetches: Vec<Prefetch>,
-    query: ScoringQuery,
-    filter: Option<qdrant_edge::Filter>,
-    limit: usize,
-    with_payload: bool,
-) -> QueryRequest {
-    QueryRequest {
-        prefetches,
-        query: Some(query),
-        filter,
-        score_threshold: None,
-        limit,
-        offset: 0,
-        params: None,
-        with_vector: WithVector::Bool(false),
-        with_payload: WithPayloadInterface::Bool(with_payload),
-    }
-}
-
-fn dense_query(vector: Vec<f32>) -> ScoringQuery {
-    nearest(DENSE, VectorInternal::Dense(vector))
-}
-
-fn sparse_query(vector: SparseVector) -> Result<ScoringQuery> {
-    Ok(nearest(BM25, VectorInternal::Sparse(to_edge_sparse(vector)?)))
-}
-
-fn nearest(name: &str, query: VectorInternal) -> ScoringQuery {
-    ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery { query, using: Some(name.into()) }))
-}
-
-fn fusion_query(fusion: Fusion) -> ScoringQuery {
-    ScoringQuery::Fusion(qdrant_edge::Fusion::Rrf {
-        k: fusion.k as usize,
-        weights: Some(vec![OrderedFloat(fusion.dense_weight), OrderedFloat(fusion.sparse_weight)]),
-    })
 }

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::ids::RevisionId;
 use crate::index::point_id;
 use crate::store::chunks::Unembedded;
-use crate::store::{chunks, documents, revisions};
+use crate::store::{chunks, queue, revisions};
 
 /// Chunks that are embedded and recorded together: what a crash costs at most.
 const WINDOW: i64 = 256;
@@ -125,7 +125,7 @@ async fn store(corpus: &Corpus, window: &[Unembedded], vectors: Vec<Vec<f32>>) -
     let mut tx = corpus.db.begin().await?;
     chunks::mark_embedded(&mut *tx, &revisions, &ordinals).await?;
     revisions.dedup();
-    documents::finish(&mut *tx, &revisions).await?;
+    queue::finish(&mut *tx, &revisions).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -17,9 +17,9 @@ use crate::ids::RevisionId;
 use crate::index::{Point, point_id};
 use crate::parse::{self, PARSER_VERSION, ParseError};
 use crate::scope::Scope;
-use crate::store::documents::Queued;
+use crate::store::queue::Queued;
 use crate::store::revisions::NewRevision;
-use crate::store::{chunks, documents, purges, revisions};
+use crate::store::{chunks, purges, queue, revisions};
 
 /// Documents of one batch.
 const BATCH_DOCUMENTS: i64 = 256;
@@ -64,7 +64,7 @@ impl Rounds for Line {
         let mut after = None;
         let mut storing: Option<tokio::task::JoinHandle<Result<()>>> = None;
         while !stop.is_cancelled() {
-            let batch = documents::queued(&self.corpus.db, after, BATCH_DOCUMENTS, BATCH_BYTES).await?;
+            let batch = queue::queued(&self.corpus.db, after, BATCH_DOCUMENTS, BATCH_BYTES).await?;
             let Some(last) = batch.last() else { break };
             self.signals.words_busy.store(true, Ordering::Release);
             after = Some((last.updated_at, last.id));
@@ -178,7 +178,7 @@ async fn store(corpus: &Corpus, batch: Vec<Outcome>) -> Result<()> {
                 let Refused { queued, error } = *refused;
                 let (code, message) = (error.code(), error.to_string());
                 tracing::info!(document.id = %queued.id, document.key = %queued.key, reason = code, "document refused");
-                documents::fail(&corpus.db, queued.id, queued.version, code, &message).await?;
+                queue::fail(&corpus.db, queued.id, queued.version, code, &message).await?;
             }
         }
     }
@@ -224,7 +224,7 @@ async fn insert_rows(corpus: &Corpus, prepared: &[Box<Prepared>]) -> Result<()> 
 async fn publish(corpus: &Corpus, prepared: &[Box<Prepared>]) -> Result<()> {
     let ids: Vec<RevisionId> = prepared.iter().map(|document| document.revision).collect();
     let mut tx = corpus.db.begin().await?;
-    let published = documents::publish(&mut tx, &ids).await?;
+    let published = queue::publish(&mut tx, &ids).await?;
     purges::enqueue_replaced(&mut *tx, &published).await?;
     tx.commit().await?;
     if published.len() < ids.len() {

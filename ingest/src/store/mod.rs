@@ -10,4 +10,5 @@ pub mod collections;
 pub mod documents;
 pub mod originals;
 pub mod purges;
+pub mod queue;
 pub mod revisions;
