@@ -7,7 +7,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use super::generate::Generation;
 use super::question::{Ask, Embedding};
-use super::record::Record;
+use super::record::{self, Record};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{ConversationId, MessageId};
@@ -35,8 +35,16 @@ pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask
         Error::Invalid { problem, .. } => Error::Invalid { field: "content", problem },
         other => other,
     })?;
+    // In a task of its own: a caller that goes away in the middle must not leave
+    // half a question behind.
+    let taken = tokio::spawn(take(app.clone(), scope, conversation, ask)).await;
+    taken.map_err(anyhow::Error::from)?
+}
+
+/// Stores the question and starts its answer, to the end.
+async fn take(app: App, scope: Scope, conversation: ConversationId, ask: Ask) -> Result<Asked> {
     // The embedding is made while the question is stored.
-    let embedding = Embedding::start(app, &ask.content);
+    let embedding = Embedding::start(&app, &ask.content);
     let known = conversations::find(&app.db, scope, conversation).await?.ok_or(Error::NotFound("conversation"))?;
     let provider = app.models.choose(ask.model.as_deref().or(known.model.as_deref()))?;
     let history = messages::list(&app.db, scope, conversation, None, i64::MAX).await?;
@@ -51,14 +59,18 @@ pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask
         app.hub.close(answer);
         return Err(error.into());
     }
-    let record = Record::new(app, scope, answer, Arc::clone(&live));
+    let record = Record::new(&app, scope, answer, Arc::clone(&live));
     let collections = ask.collections.clone().or(Some(known.collections)).filter(|ids| !ids.is_empty());
     let generation =
         Generation::new(app.clone(), scope, answer, provider, record, history, collections, ask, embedding);
-    let hub = Arc::clone(&app.hub);
     tokio::spawn(async move {
-        generation.run(live.cancel.clone()).await;
-        hub.close(answer);
+        let cancel = live.cancel.clone();
+        // In a task of its own: a panic in it must not leave its readers waiting.
+        if let Err(error) = tokio::spawn(generation.run(cancel)).await {
+            tracing::error!(message.id = %answer, %error, "the making of an answer ended early");
+            record::abandon(&app.db, scope, answer, &live).await;
+        }
+        app.hub.close(answer);
     });
     Ok(Asked { question, answer })
 }

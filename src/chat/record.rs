@@ -107,3 +107,29 @@ impl Record {
         Ok(())
     }
 }
+
+/// Ends an answer whose maker is gone: its readers are told, and it is not left
+/// running.
+pub(super) async fn abandon(db: &PgPool, scope: Scope, message: MessageId, live: &Live) {
+    match end_failed(db, scope, message).await {
+        Ok(last) => live.show(last.as_slice()),
+        Err(error) => tracing::error!(message.id = %message, ?error, "the end of an answer could not be stored"),
+    }
+}
+
+/// The last event, unless the answer had ended already.
+async fn end_failed(db: &PgPool, scope: Scope, message: MessageId) -> Result<Option<Event>> {
+    let stored = events::after(db, scope, message, 0).await?;
+    let receipt = json!({});
+    let failed = Ended { status: Status::Failed, parts: &[], grounded: None, receipt: &receipt };
+    let mut tx = db.begin().await?;
+    if messages::end(&mut *tx, scope, message, &failed).await?.is_none() {
+        return Ok(None);
+    }
+    let problem = json!({ "code": "internal:message", "message": "the answer could not be made; ask again" });
+    let seq = stored.last().map_or(1, |last| last.seq + 1);
+    let last = Event { seq, name: "error".into(), data: json!({ "error": problem }) };
+    events::append(&mut *tx, message, std::slice::from_ref(&last)).await?;
+    tx.commit().await?;
+    Ok(Some(last))
+}

@@ -81,7 +81,10 @@ fn finish(data: &Value, output: Output) -> Result<(), Failure> {
         output.line("\n(not grounded: no passage of the documents supports an answer)")?;
     }
     for part in message.parts.iter() {
-        if let Part::Notice { text, .. } = part {
+        // The fallback is said at the start of the answer itself.
+        if let Part::Notice { code, text } = part
+            && code != "fallback"
+        {
             output.line(&format!("\nNote: {text}"))?;
         }
     }

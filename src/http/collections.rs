@@ -9,7 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
 use super::error::{ApiError, Envelope};
-use super::extract::{Json, Path, Query, page_size};
+use super::extract::{Json, Path, Query};
+use super::page::{Page, Size};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::CollectionId;
@@ -28,14 +29,6 @@ pub(super) struct Which {
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<CollectionId>,
-}
-
-/// A page of collections.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page {
-    items: Vec<Collection>,
-    /// For the next page; null on the last one.
-    next_cursor: Option<CollectionId>,
 }
 
 /// A collection's name.
@@ -67,20 +60,15 @@ pub(super) struct Detail {
 }
 
 /// Collections.
-#[utoipa::path(get, path = "/api/v1/collections", tag = "documents", params(Which), responses((status = 200, body = Page)))]
+#[utoipa::path(get, path = "/api/v1/collections", tag = "documents", params(Which), responses((status = 200, body = Page<Collection>)))]
 pub(super) async fn list(
     State(app): State<App>,
     Caller(scope): Caller,
     Query(which): Query<Which>,
-) -> Result<axum::Json<Page>, ApiError> {
-    let limit = page_size(which.limit)?;
-    let mut items = collections::list(&app.db, scope, which.name.as_deref(), which.cursor, limit + 1).await?;
-    let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if more {
-        items.pop();
-    }
-    let next_cursor = items.last().filter(|_| more).map(|last| last.id);
-    Ok(axum::Json(Page { items, next_cursor }))
+) -> Result<axum::Json<Page<Collection>>, ApiError> {
+    let size = Size::new(which.limit)?;
+    let items = collections::list(&app.db, scope, which.name.as_deref(), which.cursor, size.to_load()).await?;
+    Ok(size.cut(items, |last| last.id.to_string()))
 }
 
 /// Makes a collection.

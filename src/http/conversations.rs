@@ -3,12 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
 use super::error::{ApiError, Envelope};
-use super::extract::{self, Json, Path, Query, page_size};
+use super::extract::{self, Json, Path, Query};
+use super::page::{Page, Size};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::ConversationId;
@@ -48,14 +49,6 @@ pub(super) struct Which {
     cursor: Option<String>,
 }
 
-/// A page of conversations, last used first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page {
-    items: Vec<Conversation>,
-    /// For the next page; null on the last one.
-    next_cursor: Option<String>,
-}
-
 /// Begins a conversation.
 #[utoipa::path(
     post, path = "/api/v1/conversations", tag = "conversations", request_body = Begin,
@@ -76,22 +69,17 @@ pub(super) async fn create(
 
 /// Conversations, last used first.
 #[utoipa::path(
-    get, path = "/api/v1/conversations", tag = "conversations", params(Which), responses((status = 200, body = Page))
+    get, path = "/api/v1/conversations", tag = "conversations", params(Which), responses((status = 200, body = Page<Conversation>))
 )]
 pub(super) async fn list(
     State(app): State<App>,
     Caller(scope): Caller,
     Query(which): Query<Which>,
-) -> Result<axum::Json<Page>, ApiError> {
-    let limit = page_size(which.limit)?;
+) -> Result<axum::Json<Page<Conversation>>, ApiError> {
+    let size = Size::new(which.limit)?;
     let after = which.cursor.as_deref().map(parse_cursor).transpose()?;
-    let mut items = conversations::list(&app.db, scope, after, limit + 1).await?;
-    let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if more {
-        items.pop();
-    }
-    let next_cursor = items.last().filter(|_| more).map(|last| cursor(last.updated_at, last.id));
-    Ok(axum::Json(Page { items, next_cursor }))
+    let items = conversations::list(&app.db, scope, after, size.to_load()).await?;
+    Ok(size.cut(items, |last| cursor(last.updated_at, last.id)))
 }
 
 /// One conversation.

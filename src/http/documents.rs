@@ -6,12 +6,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use footnote_ingest::store::documents::{self, Document, Filter, Stage};
 use footnote_ingest::store::originals;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::caller::Caller;
 use super::error::{ApiError, Envelope};
-use super::extract::{self, Path, Query, page_size};
+use super::extract::{self, Path, Query};
+use super::page::{Page, Size};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::DocumentId;
@@ -33,35 +34,22 @@ pub(super) struct Which {
     cursor: Option<DocumentId>,
 }
 
-/// A page of documents.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page {
-    items: Vec<Document>,
-    /// For the next page; null on the last one.
-    next_cursor: Option<DocumentId>,
-}
-
 /// Documents with the stage that each has reached.
 #[utoipa::path(
     get, path = "/api/v1/documents", tag = "documents", params(Which),
-    responses((status = 200, body = Page), (status = 404, body = Envelope))
+    responses((status = 200, body = Page<Document>), (status = 404, body = Envelope))
 )]
 pub(super) async fn list(
     State(app): State<App>,
     Caller(scope): Caller,
     Query(which): Query<Which>,
-) -> Result<axum::Json<Page>, ApiError> {
-    let limit = page_size(which.limit)?;
+) -> Result<axum::Json<Page<Document>>, ApiError> {
+    let size = Size::new(which.limit)?;
     let named = which.collection.map(|collection| vec![collection]);
     let collection = extract::collections(&app, scope, named.as_deref()).await?.and_then(|ids| ids.first().copied());
     let filter = Filter { collection, stage: which.status, key: which.key.as_deref(), id: None, after: which.cursor };
-    let mut items = documents::list(&app.db, scope, &filter, limit + 1).await?;
-    let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if more {
-        items.pop();
-    }
-    let next_cursor = items.last().filter(|_| more).map(|last| last.id);
-    Ok(axum::Json(Page { items, next_cursor }))
+    let items = documents::list(&app.db, scope, &filter, size.to_load()).await?;
+    Ok(size.cut(items, |last| last.id.to_string()))
 }
 
 /// One document: its stage, its progress, and why it failed if it did.

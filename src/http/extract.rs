@@ -8,10 +8,6 @@ use super::error::ApiError;
 use crate::error::Error;
 use crate::ids::CollectionId;
 
-/// Items of a page, at most and unless asked otherwise.
-const MAX_PAGE: i64 = 200;
-const PAGE: i64 = 50;
-
 /// A JSON body.
 #[derive(Debug, FromRequest)]
 #[from_request(via(axum::Json), rejection(ApiError))]
@@ -61,14 +57,6 @@ impl From<PathRejection> for ApiError {
 fn shorten(message: &str) -> String {
     let short: String = message.chars().take(300).collect();
     short.trim_start_matches("Failed to deserialize the JSON body into the target type: ").to_owned()
-}
-
-/// How many items were asked for.
-pub(super) fn page_size(limit: Option<i64>) -> Result<i64, ApiError> {
-    match limit.unwrap_or(PAGE) {
-        limit @ 1..=MAX_PAGE => Ok(limit),
-        _ => Err(ApiError::unprocessable("limit", format!("`limit` is from 1 to {MAX_PAGE}"))),
-    }
 }
 
 /// The ids of collections that a caller names by id or by name.

@@ -9,12 +9,13 @@ use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use footnote_ingest::index::MetaFilter;
 use futures::StreamExt;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
 use super::error::{ApiError, Envelope};
-use super::extract::{self, Json, Path, Query, page_size};
+use super::extract::{self, Json, Path, Query};
+use super::page::{Page, Size};
 use crate::app::App;
 use crate::chat::{self, Ask};
 use crate::error::Error;
@@ -58,35 +59,22 @@ pub(super) struct Which {
     cursor: Option<MessageId>,
 }
 
-/// A page of messages, oldest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Page {
-    items: Vec<Message>,
-    /// For the next page; null on the last one.
-    next_cursor: Option<MessageId>,
-}
-
 /// Messages, oldest first.
 #[utoipa::path(
     get, path = "/api/v1/conversations/{id}/messages", tag = "conversations",
     params(("id" = ConversationId, Path), Which),
-    responses((status = 200, body = Page), (status = 404, body = Envelope))
+    responses((status = 200, body = Page<Message>), (status = 404, body = Envelope))
 )]
 pub(super) async fn list(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(id): Path<ConversationId>,
     Query(which): Query<Which>,
-) -> Result<axum::Json<Page>, ApiError> {
-    let limit = page_size(which.limit)?;
+) -> Result<axum::Json<Page<Message>>, ApiError> {
+    let size = Size::new(which.limit)?;
     conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
-    let mut items = messages::list(&app.db, scope, id, which.cursor, limit + 1).await?;
-    let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if more {
-        items.pop();
-    }
-    let next_cursor = items.last().filter(|_| more).map(|last| last.id);
-    Ok(axum::Json(Page { items, next_cursor }))
+    let items = messages::list(&app.db, scope, id, which.cursor, size.to_load()).await?;
+    Ok(size.cut(items, |last| last.id.to_string()))
 }
 
 /// Asks. With `stream: true` the answer comes as server-sent events, each with

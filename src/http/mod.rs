@@ -14,6 +14,7 @@ mod health;
 mod maintenance;
 mod messages;
 mod models;
+mod page;
 mod revisions;
 mod search;
 mod upload;
