@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use crate::rig::{Rig, samples};
 use crate::{Target, figure, quantile};
 
-/// Questions that are asked.
+/// Questions before them, in which connections prepare their statements.
+const WARM_UP: usize = 40;
+/// Questions that are measured.
 const QUESTIONS: usize = 200;
 
 const ANSWER: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"The pump holds 4 bar.\"}}]}\n\n\
@@ -45,7 +47,7 @@ pub async fn measure() {
     let client = reqwest::Client::new();
     let mut delays = Vec::new();
     let mut first = Vec::new();
-    for n in 0..QUESTIONS {
+    for n in 0..WARM_UP + QUESTIONS {
         let begun: Value = client
             .post(format!("{url}/api/v1/conversations"))
             .json(&json!({}))
@@ -66,6 +68,9 @@ pub async fn measure() {
         let reply = client.post(path).json(&question).send().await.unwrap();
         until(reply, "text.delta").await;
         let total = started.elapsed();
+        if n < WARM_UP {
+            continue;
+        }
         first.push(total.as_secs_f64() * 1000.0);
         delays.push(total.saturating_sub(alone).as_secs_f64() * 1000.0);
     }

@@ -14,13 +14,18 @@ use crate::{Target, figure, quantile};
 /// Rounds of both, in turns.
 const ROUNDS: usize = 3;
 
+/// Copies of the sample documents in each round.
+const COPIES: usize = 3;
+
 /// The sample documents, made different for each round.
 fn documents(round: usize) -> Vec<(String, Vec<u8>)> {
-    rig::texts()
-        .into_iter()
-        .map(|(key, mut bytes)| {
-            bytes.extend(format!("\n\nCopy number {round} of this document.\n").bytes());
-            (format!("{round}/{key}"), bytes)
+    let texts = rig::texts();
+    let copies = (0..COPIES).flat_map(|copy| texts.iter().map(move |text| (copy, text)));
+    copies
+        .map(|(copy, (key, bytes))| {
+            let mut bytes = bytes.clone();
+            bytes.extend(format!("\n\nCopy number {copy} of round {round}.\n").bytes());
+            (format!("{round}/{copy}/{key}"), bytes)
         })
         .collect()
 }
