@@ -204,7 +204,7 @@ fn a_model_without_a_provider_says_what_to_set() {
 
 #[test]
 #[ignore = "a 200 MB file takes minutes; `make soak` runs it"]
-fn a_file_of_200_megabytes_is_ingested_by_words_in_bounded_memory() {
+fn a_file_of_200_megabytes_is_searchable_by_its_words() {
     let footnote = Footnote::new();
     let files = folder();
     let line = "The pump of unit number {} holds a pressure of 4 bar and is oiled every six months by its keeper.\n";
