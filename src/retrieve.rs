@@ -4,6 +4,7 @@
 //! index, load what the scope may see, drop near-duplicates, join neighbours.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use footnote_ingest::corpus::Corpus;
@@ -215,10 +216,13 @@ fn word_triples(text: &str) -> Vec<u64> {
     triples
 }
 
-/// FNV-1a (Fowler, Noll and Vo) of a word in lower case.
+/// A word's hash, whatever its case.
 fn word_hash(word: &str) -> u64 {
-    let step = |hash: u64, c: char| (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0100_0000_01b3);
-    word.chars().flat_map(char::to_lowercase).fold(0xcbf2_9ce4_8422_2325, step)
+    let mut hasher = DefaultHasher::new();
+    for c in word.chars().flat_map(char::to_lowercase) {
+        c.hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Jaccard similarity of two ascending lists.

@@ -7,6 +7,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use super::generate::Generation;
 use super::question::{Ask, Embedding};
+use super::receipt::Receipt;
 use super::record::{self, Record};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -61,8 +62,19 @@ async fn take(app: App, scope: Scope, conversation: ConversationId, ask: Ask) ->
     }
     let record = Record::new(&app, scope, answer, Arc::clone(&live));
     let collections = ask.collections.clone().or(Some(known.collections)).filter(|ids| !ids.is_empty());
-    let generation =
-        Generation::new(app.clone(), scope, answer, provider, record, history, collections, ask, embedding);
+    let generation = Generation {
+        app: app.clone(),
+        scope,
+        message: answer,
+        provider,
+        record,
+        history,
+        collections,
+        ask,
+        embedding: Some(embedding),
+        pending: vec![],
+        receipt: Receipt::default(),
+    };
     tokio::spawn(async move {
         let cancel = live.cancel.clone();
         // In a task of its own: a panic in it must not leave its readers waiting.

@@ -33,18 +33,22 @@ const REFUSAL: &str = "The documents do not answer this question.";
 
 /// An answer in the making.
 pub(super) struct Generation {
-    app: App,
-    scope: Scope,
-    message: MessageId,
-    provider: Arc<dyn Provider>,
-    record: Record,
-    history: Vec<Message>,
-    collections: Option<Vec<CollectionId>>,
-    ask: Ask,
-    embedding: Option<Embedding>,
+    pub(super) app: App,
+    pub(super) scope: Scope,
+    /// The answer's message.
+    pub(super) message: MessageId,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) record: Record,
+    /// Earlier messages of the conversation.
+    pub(super) history: Vec<Message>,
+    /// Where to look; `None` means everywhere.
+    pub(super) collections: Option<Vec<CollectionId>>,
+    pub(super) ask: Ask,
+    /// Taken when it is used.
+    pub(super) embedding: Option<Embedding>,
     /// Events that are stored while the provider is asked.
-    pending: Vec<(&'static str, Value)>,
-    receipt: Receipt,
+    pub(super) pending: Vec<(&'static str, Value)>,
+    pub(super) receipt: Receipt,
 }
 
 /// How a stream of the model ended.
@@ -55,23 +59,6 @@ struct Ending {
 }
 
 impl Generation {
-    #[expect(clippy::too_many_arguments, reason = "called once; each is a part of the whole")]
-    pub(super) fn new(
-        app: App,
-        scope: Scope,
-        message: MessageId,
-        provider: Arc<dyn Provider>,
-        record: Record,
-        history: Vec<Message>,
-        collections: Option<Vec<CollectionId>>,
-        ask: Ask,
-        embedding: Embedding,
-    ) -> Self {
-        let receipt = Receipt::default();
-        let embedding = Some(embedding);
-        Self { app, scope, message, provider, record, history, collections, ask, embedding, pending: vec![], receipt }
-    }
-
     /// Makes the answer, whatever happens, and records how it ended.
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         let started = Instant::now();

@@ -1,8 +1,11 @@
 //! The shape of a point: its id, its vectors, its payload.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::error::{Error, Result};
 use crate::ids::{CollectionId, DocumentId, RevisionId};
 use crate::scope::Scope;
 
@@ -51,6 +54,27 @@ pub struct Hit {
     pub dense: Option<f32>,
     /// BM25, where the sparse vector took part.
     pub sparse: Option<f32>,
+}
+
+impl Hit {
+    /// A hit from what a backend returned: the payload, the score, and the
+    /// scores of both stages by point.
+    ///
+    /// # Errors
+    /// [`Error::Index`] for a payload that is not ours.
+    pub(super) fn new(
+        payload: &impl Serialize,
+        score: f32,
+        id: Option<Uuid>,
+        dense: &HashMap<Uuid, f32>,
+        sparse: &HashMap<Uuid, f32>,
+    ) -> Result<Self> {
+        let payload: Payload = serde_json::to_value(payload)
+            .and_then(serde_json::from_value)
+            .map_err(|error| Error::Index(error.to_string()))?;
+        let of = |stage: &HashMap<Uuid, f32>| stage.get(&id?).copied();
+        Ok(Self { revision: payload.revision, ordinal: payload.ordinal, score, dense: of(dense), sparse: of(sparse) })
+    }
 }
 
 /// Point id: UUIDv5 of revision, chunk ordinal and embedding model, so that

@@ -20,7 +20,6 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::filter::Conditions;
-use super::point::Payload;
 use super::{BM25, DENSE, Fusion, Hit, IndexInfo, Mode, Point, Search, SparseVector};
 use crate::error::{Error, Result};
 use crate::ids::RevisionId;
@@ -303,14 +302,5 @@ fn to_server_point(point: &Point) -> Result<PointStruct> {
 
 fn to_hit(point: ScoredPoint, dense: &HashMap<Uuid, f32>, sparse: &HashMap<Uuid, f32>) -> Result<Hit> {
     let id = point_uuid(point.id.as_ref());
-    let payload = serde_json::to_value(QdrantPayload::from(point.payload))
-        .and_then(serde_json::from_value::<Payload>)
-        .map_err(|error| Error::Index(error.to_string()))?;
-    Ok(Hit {
-        revision: payload.revision,
-        ordinal: payload.ordinal,
-        score: point.score,
-        dense: id.and_then(|id| dense.get(&id).copied()),
-        sparse: id.and_then(|id| sparse.get(&id).copied()),
-    })
+    Hit::new(&QdrantPayload::from(point.payload), point.score, id, dense, sparse)
 }

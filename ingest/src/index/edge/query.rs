@@ -11,10 +11,9 @@ use qdrant_edge::{
 use uuid::Uuid;
 
 use super::super::filter::Conditions;
-use super::super::point::Payload;
 use super::super::{BM25, DENSE, Fusion, Hit, Mode, Search, SparseVector};
 use super::{index_error, to_edge_sparse};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::scope::Scope;
 
 /// The best points, best first, with the scores of both stages.
@@ -53,17 +52,8 @@ pub(super) fn search_shard(
     found
         .into_iter()
         .map(|point| {
-            let id = point_uuid(&point);
-            let payload = serde_json::to_value(point.payload.unwrap_or_default())
-                .and_then(serde_json::from_value::<Payload>)
-                .map_err(|error| Error::Index(error.to_string()))?;
-            Ok(Hit {
-                revision: payload.revision,
-                ordinal: payload.ordinal,
-                score: point.score,
-                dense: id.and_then(|id| by_dense.get(&id).copied()),
-                sparse: id.and_then(|id| by_sparse.get(&id).copied()),
-            })
+            let (id, score) = (point_uuid(&point), point.score);
+            Hit::new(&point.payload.unwrap_or_default(), score, id, &by_dense, &by_sparse)
         })
         .collect()
 }
