@@ -83,6 +83,28 @@ pub struct Heading {
     pub start: usize,
 }
 
+/// A table of the source, written as one line for each row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// All its rows, the header row too.
+    pub span: Span,
+    /// Its caption's words, wherever they stand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caption: Option<String>,
+    /// Where its header row lies, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<Span>,
+}
+
+/// A named part of source code: a function, a type, a module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Symbol {
+    /// As the language writes it, without its body: `fn open`, `class Store`.
+    pub name: String,
+    /// Where its whole definition lies; inner symbols lie within.
+    pub span: Span,
+}
+
 /// The structure of a canonical text, in the order of the text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextMap {
@@ -92,6 +114,12 @@ pub struct TextMap {
     /// Headings by position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headings: Vec<Heading>,
+    /// Tables by position; they do not overlap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Table>,
+    /// Symbols by position, an outer one before those within it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub symbols: Vec<Symbol>,
 }
 
 impl TextMap {
@@ -100,6 +128,14 @@ impl TextMap {
     pub fn page_at(&self, at: usize) -> Option<u32> {
         let after = self.pages.partition_point(|page| page.span.start <= at);
         after.checked_sub(1).map(|index| self.pages[index].page)
+    }
+
+    /// The symbols whose definition holds the code point `at`, outermost first.
+    #[must_use]
+    pub fn symbol_path(&self, at: usize) -> Vec<String> {
+        let before = self.symbols.partition_point(|symbol| symbol.span.start <= at);
+        let holds = |symbol: &&Symbol| at < symbol.span.end;
+        self.symbols[..before].iter().filter(holds).map(|symbol| symbol.name.clone()).collect()
     }
 
     /// The titles of the headings above the code point `at`, outermost first.
@@ -115,6 +151,17 @@ impl TextMap {
     }
 }
 
+/// A file that was found within another: in an archive, or attached to a mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its path there; not to be trusted as a path here.
+    pub name: String,
+    /// Its media type, where the container says one.
+    pub media_type: Option<String>,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
 /// A parsed source: its canonical text and what is known of its structure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
@@ -126,6 +173,8 @@ pub struct Parsed {
     pub map: TextMap,
     /// How the text is to be cut.
     pub syntax: Syntax,
+    /// Files within it, to be read as documents of their own.
+    pub members: Vec<Member>,
 }
 
 /// How a canonical text is marked up, for the splitter.
@@ -150,6 +199,9 @@ pub struct Chunk {
     pub page: Option<u32>,
     /// Titles of the headings above it, outermost first.
     pub headings: Vec<String>,
+    /// What else it is found by: the caption and the header row of the table
+    /// that it is cut from, the symbols that the code in it is part of.
+    pub context: Vec<String>,
 }
 
 #[cfg(test)]
@@ -182,6 +234,7 @@ mod tests {
                 heading(3, "Wiring", 20),
                 heading(2, "Care", 30),
             ],
+            ..TextMap::default()
         };
         assert_eq!(map.heading_path(25), ["Manual", "Setup", "Wiring"]);
         assert_eq!(map.heading_path(30), ["Manual", "Care"]);

@@ -3,7 +3,7 @@
 //! row, none at either end. Characters themselves stay as they are. Imports
 //! the document types.
 
-use crate::document::Heading;
+use crate::document::{Heading, PageSpan, Parsed, Span, Symbol, Table, TextMap};
 
 /// Blank lines that may follow each other.
 const BLANK_LINES: usize = 2;
@@ -15,6 +15,9 @@ pub(super) struct Canonical {
     points: usize,
     blanks: usize,
     headings: Vec<Heading>,
+    tables: Vec<Table>,
+    pages: Vec<PageSpan>,
+    symbols: Vec<Symbol>,
 }
 
 impl Canonical {
@@ -41,6 +44,65 @@ impl Canonical {
         self.headings.push(Heading { level, title, start });
     }
 
+    /// Appends a table: its caption on a line of its own, then a line for each
+    /// row, its cells between ` | `. Whether the first row is a header row is
+    /// for the caller to know. Rows are taken one by one, so that a long table
+    /// need not lie in memory.
+    pub(super) fn table<R: AsRef<[String]>>(
+        &mut self,
+        caption: Option<&str>,
+        rows: impl IntoIterator<Item = R>,
+        has_header: bool,
+    ) {
+        let caption = caption.map(folded).filter(|caption| !caption.is_empty());
+        self.blank();
+        if let Some(caption) = &caption {
+            self.line(caption);
+            self.blank();
+        }
+        let (mut span, mut header) = (None::<Span>, None);
+        for (place, row) in rows.into_iter().enumerate() {
+            let line = row_line(row.as_ref());
+            if line.is_empty() {
+                continue;
+            }
+            self.line(&line);
+            let end = self.points;
+            let start = end - line.chars().count();
+            span = Some(Span { start: span.map_or(start, |span| span.start), end });
+            if has_header && place == 0 {
+                header = Some(Span { start, end });
+            }
+        }
+        self.blank();
+        if let Some(span) = span {
+            self.tables.push(Table { span, caption, header });
+        }
+    }
+
+    /// Appends a text that is canonical already, as it is, with its map moved
+    /// to where the text comes to lie. Its title, its members and its syntax
+    /// are for the caller to keep.
+    pub(super) fn append(&mut self, parsed: &Parsed) {
+        if parsed.text.is_empty() {
+            return;
+        }
+        self.line_breaks();
+        let by = self.points;
+        self.text.push_str(&parsed.text);
+        self.points += parsed.text.chars().count();
+        let moved = |span: Span| Span { start: span.start + by, end: span.end + by };
+        let map = &parsed.map;
+        self.headings.extend(map.headings.iter().map(|it| Heading { start: it.start + by, ..it.clone() }));
+        self.tables.extend(map.tables.iter().map(|it| Table {
+            span: moved(it.span),
+            header: it.header.map(moved),
+            caption: it.caption.clone(),
+        }));
+        self.pages.extend(map.pages.iter().map(|it| PageSpan { page: it.page, span: moved(it.span) }));
+        self.symbols.extend(map.symbols.iter().map(|it| Symbol { name: it.name.clone(), span: moved(it.span) }));
+    }
+
     /// Asks for a blank line before what follows.
     pub(super) fn blank(&mut self) {
         self.blanks = self.blanks.max(1);
@@ -51,9 +113,10 @@ impl Canonical {
         self.points
     }
 
-    /// The text and its headings.
-    pub(super) fn finish(self) -> (String, Vec<Heading>) {
-        (self.text, self.headings)
+    /// The text, its headings and its tables.
+    pub(super) fn finish(self) -> (String, TextMap) {
+        let Self { headings, tables, pages, symbols, .. } = self;
+        (self.text, TextMap { pages, headings, tables, symbols })
     }
 
     fn clean_line(&mut self, line: &str) {
@@ -62,17 +125,21 @@ impl Canonical {
             self.blanks += 1;
             return;
         }
-        let line = if self.text.is_empty() {
-            line.trim_start().trim_start_matches('\u{feff}').trim_start()
-        } else {
-            let breaks = 1 + self.blanks.min(BLANK_LINES);
-            self.text.extend(std::iter::repeat_n('\n', breaks));
-            self.points += breaks;
-            line
-        };
-        self.blanks = 0;
+        let is_first = self.text.is_empty();
+        let line = if is_first { line.trim_start().trim_start_matches('\u{feff}').trim_start() } else { line };
+        self.line_breaks();
         self.text.push_str(line);
         self.points += line.chars().count();
+    }
+
+    /// Ends the line before what follows, with the blank lines asked for.
+    fn line_breaks(&mut self) {
+        let blanks = std::mem::take(&mut self.blanks);
+        if !self.text.is_empty() {
+            let breaks = 1 + blanks.min(BLANK_LINES);
+            self.text.extend(std::iter::repeat_n('\n', breaks));
+            self.points += breaks;
+        }
     }
 }
 
@@ -85,9 +152,19 @@ pub(super) fn text(source: &str) -> String {
     canonical.finish().0
 }
 
+/// The line of a row: its cells between ` | `, without the empty ones at its
+/// end; empty when all are.
+fn row_line(cells: &[String]) -> String {
+    let mut cells: Vec<String> = cells.iter().map(|cell| folded(cell)).collect();
+    while cells.pop_if(|cell| cell.is_empty()).is_some() {}
+    cells.join(" | ").trim().to_owned()
+}
+
 /// `text` on one line: each run of white space or control characters is a space.
+/// A byte order mark does not start it, as it starts no canonical text.
 pub(super) fn folded(text: &str) -> String {
     let separates = |c: char| c.is_whitespace() || c.is_control();
+    let text = text.trim_start_matches(|c| separates(c) || c == '\u{feff}');
     text.split(separates).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
@@ -128,9 +205,97 @@ mod tests {
         canonical.blank();
         canonical.heading(2, " The \n title ");
         canonical.line("body");
-        let (text, headings) = canonical.finish();
+        let (text, map) = canonical.finish();
+        let start = map.headings[0].start;
         assert_eq!(text, "grün\n\nThe title\nbody");
-        assert_eq!(slice(&text, Span { start: headings[0].start, end: headings[0].start + 9 }), "The title");
+        assert_eq!(slice(&text, Span { start, end: start + 9 }), "The title");
+    }
+
+    #[test]
+    fn a_byte_order_mark_starts_no_heading_and_no_table() {
+        let mut canonical = Canonical::default();
+        canonical.heading(1, "\u{feff}");
+        canonical.heading(1, " \u{feff} \u{feff}Title");
+        let (text, map) = canonical.finish();
+        assert_eq!((text.as_str(), map.headings[0].start), ("Title", 0));
+        let mut canonical = Canonical::default();
+        canonical.table(None, &[vec!["\u{feff}a".to_owned(), "b".to_owned()]], false);
+        let (text, map) = canonical.finish();
+        assert_eq!(slice(&text, map.tables[0].span), "a | b");
+    }
+
+    #[test]
+    fn a_table_knows_its_rows_its_header_and_its_caption() {
+        let mut canonical = Canonical::default();
+        canonical.line("Before");
+        let cells = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+        let rows = [cells(&["Größe", "Preis\nnetto"]), cells(&["", ""]), cells(&["5", "", "x", " "])];
+        canonical.table(Some(" Die  Preise "), &rows, true);
+        canonical.line("After");
+        let (text, map) = canonical.finish();
+        assert_eq!(text, "Before\n\nDie Preise\n\nGröße | Preis netto\n5 |  | x\n\nAfter");
+        let [table] = map.tables.as_slice() else { panic!("one table") };
+        assert_eq!(slice(&text, table.span), "Größe | Preis netto\n5 |  | x");
+        assert_eq!(table.header.map(|header| slice(&text, header)), Some("Größe | Preis netto"));
+        assert_eq!(table.caption.as_deref(), Some("Die Preise"));
+    }
+
+    fn part(lines: &[&str]) -> Parsed {
+        let mut canonical = Canonical::default();
+        canonical.heading(2, "Über uns");
+        for line in lines {
+            canonical.line(line);
+        }
+        canonical.table(Some("Preise"), &[vec!["Größe".into()], vec!["5 €".into()]], true);
+        let (text, map) = canonical.finish();
+        Parsed { title: None, text, map, syntax: crate::document::Syntax::Plain, members: Vec::new() }
+    }
+
+    #[test]
+    fn an_appended_text_brings_its_headings_and_tables_along() {
+        let mut canonical = Canonical::default();
+        canonical.append(&part(&["é"]));
+        canonical.blank();
+        canonical.append(&part(&["zwei", "drei"]));
+        canonical.line("Ende");
+        let (text, map) = canonical.finish();
+        assert_eq!(map.headings.len(), 2);
+        assert_eq!(map.tables.len(), 2);
+        for heading in &map.headings {
+            let end = heading.start + heading.title.chars().count();
+            assert_eq!(slice(&text, Span { start: heading.start, end }), "Über uns");
+        }
+        for table in &map.tables {
+            assert_eq!(slice(&text, table.span), "Größe\n5 €");
+            assert_eq!(table.header.map(|header| slice(&text, header)), Some("Größe"));
+        }
+        assert!(text.contains("5 €\n\nÜber uns\nzwei"), "{text}");
+        assert!(text.ends_with("5 €\nEnde"), "{text}");
+    }
+
+    #[test]
+    fn pages_and_symbols_move_with_an_appended_text() {
+        let mut code = part(&[]);
+        let all = Span { start: 0, end: code.text.chars().count() };
+        code.map.pages.push(PageSpan { page: 1, span: all });
+        code.map.symbols.push(Symbol { name: "fn a".into(), span: all });
+        let mut canonical = Canonical::default();
+        canonical.line("Größer");
+        canonical.append(&code);
+        let (text, map) = canonical.finish();
+        assert_eq!(slice(&text, map.pages[0].span), code.text);
+        assert_eq!(slice(&text, map.symbols[0].span), code.text);
+    }
+
+    #[test]
+    fn an_empty_text_appends_nothing() {
+        let mut canonical = Canonical::default();
+        canonical.line("a");
+        canonical.blank();
+        let empty = Parsed { text: String::new(), map: TextMap::default(), ..part(&[]) };
+        canonical.append(&empty);
+        canonical.line("b");
+        assert_eq!(canonical.finish().0, "a\n\nb");
     }
 
     proptest! {

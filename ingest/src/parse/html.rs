@@ -13,7 +13,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use scraper::{Html, Node};
 
 use super::{ParseError, canonical, text};
-use crate::document::{Parsed, Syntax, TextMap};
+use crate::document::{Parsed, Syntax};
 
 /// How far into a page its encoding is looked for, in bytes.
 const ENCODING_WITHIN: usize = 4096;
@@ -27,14 +27,9 @@ pub(super) fn parse(source: &str) -> Parsed {
         // All of it stands in what is no text elsewhere, such as one large form.
         written = writer::write(&page, &survey::survey(&page, survey::Strictness::Everything));
     }
-    let (text, headings) = written;
-    let first = || headings.iter().find(|heading| heading.level == 1).map(|heading| heading.title.clone());
-    Parsed {
-        title: strict.title.or_else(first),
-        text,
-        map: TextMap { pages: Vec::new(), headings },
-        syntax: Syntax::Plain,
-    }
+    let (text, map) = written;
+    let first = || map.headings.iter().find(|heading| heading.level == 1).map(|heading| heading.title.clone());
+    Parsed { title: strict.title.or_else(first), text, map, syntax: Syntax::Plain, members: Vec::new() }
 }
 
 /// The characters of a page: by its byte order mark, by what it says in a
@@ -46,7 +41,7 @@ pub(super) fn parse(source: &str) -> Parsed {
 pub(super) fn decode(bytes: &[u8]) -> Result<String, ParseError> {
     let page = text::decode_as(bytes, named_encoding(bytes))?;
     match limits::exceeded(&page) {
-        Some(problem) => Err(ParseError::Broken { format: "HTML", problem: problem.to_owned() }),
+        Some(problem) => Err(ParseError::Broken { format: "HTML".into(), problem: problem.to_owned() }),
         None => Ok(page),
     }
 }

@@ -16,8 +16,9 @@ pub(super) fn parse(source: &str) -> Parsed {
         None => (None, text),
     };
     let headings = headings(&text);
-    let first = || headings.iter().find(|heading| heading.level == 1).map(|heading| heading.title.clone());
-    Parsed { title: named.or_else(first), map: TextMap { pages: Vec::new(), headings }, text, syntax: Syntax::Markdown }
+    let first = headings.iter().find(|heading| heading.level == 1).map(|heading| heading.title.clone());
+    let map = TextMap { headings, ..TextMap::default() };
+    Parsed { title: named.or(first), map, text, syntax: Syntax::Markdown, members: Vec::new() }
 }
 
 /// Headings that stand by themselves; one in a quotation or a list is part of it.

@@ -4,14 +4,32 @@
 //! [`canonical`] is the one place where text gets its final form. Imports the
 //! document types only.
 
+mod archive;
 mod canonical;
+mod code;
+mod delimited;
+mod epub;
 mod html;
+mod json;
 mod kind;
+mod mail;
 mod markdown;
+mod markup;
+mod mbox;
+mod names;
+mod office;
 mod pdf;
+mod subtitles;
 mod text;
+mod unpack;
+mod xml;
+
+use std::borrow::Cow;
 
 use kind::Kind;
+use names::Named;
+use serde::{Deserialize, Serialize};
+pub use unpack::MAX_DEPTH;
 
 use crate::document::{Parsed, Syntax, TextMap};
 
@@ -30,7 +48,8 @@ pub struct Source<'a> {
 }
 
 /// Why a file cannot be read. All are final: the same file fails again.
-#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq)]
+#[derive(thiserror::Error, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ParseError {
     /// No bytes at all.
     #[error("the file is empty; upload it again once it has content")]
@@ -39,8 +58,11 @@ pub enum ParseError {
     #[error("the file holds no text; upload one that does")]
     NoText,
     /// A password is needed.
-    #[error("the PDF is encrypted and needs a password; save a copy without one and upload that")]
-    Encrypted,
+    #[error("the {format} file is encrypted and needs a password; save a copy without one and upload that")]
+    Encrypted {
+        /// The format.
+        format: Cow<'static, str>,
+    },
     /// Pages are pictures.
     #[error("the {pages} page(s) of the PDF are images without text; run text recognition (OCR) and upload the result")]
     NeedsOcr {
@@ -51,7 +73,7 @@ pub enum ParseError {
     #[error("the {format} file is damaged: {problem}; open it in its own program, save it again and upload that")]
     Broken {
         /// The format.
-        format: &'static str,
+        format: Cow<'static, str>,
         /// What does not hold.
         problem: String,
     },
@@ -59,7 +81,7 @@ pub enum ParseError {
     #[error("the file says `{claimed}` but its content is `{found}`; give it its right name, or upload the right file")]
     WrongType {
         /// What name or media type say.
-        claimed: &'static str,
+        claimed: Cow<'static, str>,
         /// What the content is.
         found: String,
     },
@@ -67,7 +89,9 @@ pub enum ParseError {
     #[error("the file is not text in any known encoding; save it as UTF-8 and upload that")]
     NotText,
     /// A format that is not read.
-    #[error("files of type `{found}` cannot be read; this version reads Markdown, plain text, HTML and PDF")]
+    #[error(
+        "files of type `{found}` cannot be read; save it as PDF, DOCX, PPTX, XLSX, OpenDocument, HTML, Markdown or text and upload that"
+    )]
     Unsupported {
         /// What the content is.
         found: String,
@@ -81,7 +105,7 @@ impl ParseError {
         match self {
             Self::Empty => "empty",
             Self::NoText => "no_text",
-            Self::Encrypted => "encrypted",
+            Self::Encrypted { .. } => "encrypted",
             Self::NeedsOcr { .. } => "needs_ocr",
             Self::Broken { .. } => "broken",
             Self::WrongType { .. } => "wrong_type",
@@ -101,12 +125,47 @@ pub fn parse(source: &Source<'_>) -> Result<Parsed, ParseError> {
         Kind::Html => html::parse(&html::decode(source.bytes)?),
         Kind::Text => plain(&text::decode(source.bytes)?),
         Kind::Pdf => pdf::parse(source.bytes)?,
+        Kind::Office(kind) => office::parse(kind, source.bytes)?,
+        Kind::Mail => mail::parse(source.bytes)?,
+        Kind::Mbox => mbox::parse(source.bytes)?,
+        Kind::Subtitles => subtitles::parse(&text::decode(source.bytes)?),
+        Kind::Epub => epub::parse(source.bytes)?,
+        Kind::Zip => archive::zip(source.bytes)?,
+        Kind::Tar => archive::tar(source.bytes)?,
+        Kind::Gzip => archive::gzip(source.bytes, source.name)?,
+        Kind::Named(Named::Xml) => xml::parse(&xml::decode(source.bytes)?)?,
+        Kind::Named(named) => parse_named(&text::decode(source.bytes)?, named)?,
     };
-    if parsed.text.is_empty() { Err(ParseError::NoText) } else { Ok(parsed) }
+    if parsed.text.is_empty() && parsed.members.is_empty() { Err(ParseError::NoText) } else { Ok(parsed) }
+}
+
+fn parse_named(source: &str, named: Named) -> Result<Parsed, ParseError> {
+    // A file of white space alone is no damaged one.
+    if source.trim_start_matches('\u{feff}').trim().is_empty() {
+        return Ok(plain(source));
+    }
+    Ok(match named {
+        Named::Delimited { tabs } => delimited::parse(source, tabs),
+        Named::Json => json::parse(source)?,
+        Named::JsonLines => json::parse_lines(source)?,
+        Named::Notebook => json::notebook(source)?,
+        Named::Xml => xml::parse(source)?,
+        Named::Rst => markup::rst(source),
+        Named::AsciiDoc => markup::asciidoc(source),
+        Named::Org => markup::org(source),
+        Named::Code(language) => code::parse(source, language),
+        Named::Plain => plain(source),
+    })
 }
 
 fn plain(source: &str) -> Parsed {
-    Parsed { title: None, text: canonical::text(source), map: TextMap::default(), syntax: Syntax::Plain }
+    Parsed {
+        title: None,
+        text: canonical::text(source),
+        map: TextMap::default(),
+        syntax: Syntax::Plain,
+        members: Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 //! [`paragraphs`] joins them. A panic of the library costs the page that it is
 //! about, and nothing else.
 
+mod images;
 mod layout;
 mod paragraphs;
 mod reader;
+mod tables;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -34,16 +36,28 @@ const HEADING_CHARACTERS: usize = 200;
 /// [`ParseError::Encrypted`], [`ParseError::Broken`] and
 /// [`ParseError::NeedsOcr`].
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
-    let file = reader::read(bytes)?;
-    let pages = file.pages.len();
-    let contents = without_repeated(file.pages);
+    reader::with_stack(|| {
+        let document = reader::open(bytes)?;
+        let pages = document.pages()?;
+        written(document.title(), pages)
+    })
+}
+
+/// The document that pages make.
+fn written(title: Option<String>, contents: Vec<Content>) -> Result<Parsed, ParseError> {
+    let pages = contents.len();
+    let contents = without_repeated(contents);
     let body = body_size(&contents);
-    let blocks: Vec<Vec<Block>> = contents.into_iter().map(|content| blocks(content, body)).collect();
-    let levels = Levels::of(blocks.iter().flatten(), body);
+    let pieces: Vec<Vec<Piece>> = contents.into_iter().map(|content| pieces(content, body)).collect();
+    let texts = pieces.iter().flatten().filter_map(|piece| match piece {
+        Piece::Text(block) => Some(block),
+        Piece::Table { .. } => None,
+    });
+    let levels = Levels::of(texts, body);
 
     let mut out = Canonical::default();
     let mut spans = Vec::new();
-    for (page, number) in blocks.iter().zip(1..) {
+    for (page, number) in pieces.iter().zip(1..) {
         let before = out.points();
         write(page, &levels, &mut out);
         // A blank line, which is two breaks, stands before each page's text.
@@ -52,44 +66,91 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
             spans.push(PageSpan { page: number, span: Span { start, end: out.points() } });
         }
     }
-    let (text, headings) = out.finish();
+    let (text, map) = out.finish();
     if text.is_empty() {
         return Err(ParseError::NeedsOcr { pages });
     }
-    let title = file.title.or_else(|| headings.first().map(|heading| heading.title.clone()));
-    Ok(Parsed { title, text, map: TextMap { pages: spans, headings }, syntax: Syntax::Plain })
+    let title = title.or_else(|| map.headings.first().map(|heading| heading.title.clone()));
+    Ok(Parsed { title, text, map: TextMap { pages: spans, ..map }, syntax: Syntax::Plain, members: Vec::new() })
 }
 
-fn blocks(content: Content, body: f32) -> Vec<Block> {
-    match content {
-        Content::Rows { rows, aside } => {
-            let mut blocks = paragraphs::blocks(&layout::lines(rows), body);
-            blocks.extend(aside.iter().map(|text| plain(text, false)));
-            blocks
-        }
-        Content::Lines(lines) => {
-            let mut is_tight = false;
-            let mut blocks = Vec::new();
-            for line in &lines {
-                if line.trim().is_empty() {
-                    is_tight = false;
-                } else {
-                    blocks.push(plain(line, is_tight));
-                    is_tight = true;
-                }
+/// What is written as one.
+enum Piece {
+    Text(Block),
+    Table { caption: Option<String>, rows: Vec<Vec<String>>, has_header: bool },
+}
+
+fn pieces(content: Content, body: f32) -> Vec<Piece> {
+    let (rows, aside) = match content {
+        Content::Rows { rows, aside } => (rows, aside),
+        Content::Lines(lines) => return plain(&lines),
+    };
+    let lines = layout::lines(rows);
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    // The place of a table that may find its caption below itself.
+    let mut bare = None;
+    for table in tables::find(&lines) {
+        texts(&lines[at..table.lines.start], body, &mut bare, &mut pieces);
+        let caption = match pieces.pop() {
+            Some(Piece::Text(block)) if tables::is_caption(&block.text) => Some(block.text),
+            last => {
+                pieces.extend(last);
+                None
             }
-            blocks
+        };
+        bare = caption.is_none().then_some(pieces.len());
+        pieces.push(Piece::Table { caption, rows: table.rows, has_header: table.has_header });
+        at = table.lines.end;
+    }
+    texts(&lines[at..], body, &mut bare, &mut pieces);
+    pieces.extend(aside.iter().map(|text| Piece::Text(block(text, false))));
+    pieces
+}
+
+/// Appends the blocks of some lines. The first one may be the caption of the
+/// table at `bare`, just before it.
+fn texts(lines: &[layout::Line], body: f32, bare: &mut Option<usize>, pieces: &mut Vec<Piece>) {
+    let mut blocks = paragraphs::blocks(lines, body).into_iter().peekable();
+    let table = bare.take().and_then(|index| pieces.get_mut(index));
+    if let Some(Piece::Table { caption, .. }) = table
+        && let Some(below) = blocks.next_if(|block| tables::is_caption(&block.text))
+    {
+        *caption = Some(below.text);
+    }
+    pieces.extend(blocks.map(Piece::Text));
+}
+
+fn plain(lines: &[String]) -> Vec<Piece> {
+    let mut is_tight = false;
+    let mut pieces = Vec::new();
+    for line in lines {
+        if line.trim().is_empty() {
+            is_tight = false;
+        } else {
+            pieces.push(Piece::Text(block(line, is_tight)));
+            is_tight = true;
         }
     }
+    pieces
 }
 
-fn plain(text: &str, is_tight: bool) -> Block {
+fn block(text: &str, is_tight: bool) -> Block {
     Block { kind: Kind::Paragraph, text: canonical::folded(text), size: 0.0, is_tight }
 }
 
-fn write(blocks: &[Block], levels: &Levels, out: &mut Canonical) {
+fn write(pieces: &[Piece], levels: &Levels, out: &mut Canonical) {
     let mut after_heading = true;
-    for block in blocks.iter().filter(|block| !block.text.is_empty()) {
+    for piece in pieces {
+        let block = match piece {
+            Piece::Text(block) if block.text.is_empty() => continue,
+            Piece::Text(block) => block,
+            Piece::Table { caption, rows, has_header } => {
+                out.table(caption.as_deref(), rows, *has_header);
+                after_heading = true;
+                continue;
+            }
+        };
         let level = levels.level(block);
         if after_heading || level.is_some() || !block.is_tight {
             out.blank();

@@ -6,7 +6,7 @@ use scraper::{Html, Node};
 use super::super::canonical::Canonical;
 use super::survey::Survey;
 use super::{Step, walk};
-use crate::document::Heading;
+use crate::document::TextMap;
 
 /// Longest heading, in bytes; a longer one is an element that was never closed.
 const HEADING_BYTES: usize = 500;
@@ -16,7 +16,7 @@ const SPANNED_COLUMNS: usize = 50;
 const INDENTED_LEVELS: usize = 8;
 
 /// The text of the page and its headings.
-pub(super) fn write(page: &Html, survey: &Survey) -> (String, Vec<Heading>) {
+pub(super) fn write(page: &Html, survey: &Survey) -> (String, TextMap) {
     let mut writer = Writer::default();
     let mut skipping = None;
     let mut is_within = survey.root.is_none();
@@ -84,11 +84,14 @@ fn class(element: &Element) -> Class {
 struct Row {
     cells: Vec<String>,
     is_head: bool,
+    /// Cells that are `<th>`.
+    names: usize,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     rows: Vec<Row>,
+    caption: Option<String>,
     in_head: bool,
     in_cell: bool,
 }
@@ -230,19 +233,24 @@ impl Writer {
         let Some(table) = &mut self.table else { return false };
         match element.name() {
             "thead" => table.in_head = opens,
-            "tr" if opens => table.rows.push(Row { cells: Vec::new(), is_head: table.in_head }),
+            "tr" if opens => table.rows.push(Row { cells: Vec::new(), is_head: table.in_head, names: 0 }),
             "td" | "th" => {
                 let text = std::mem::take(&mut self.line);
                 self.space = false;
                 table.in_cell = opens;
                 if !opens && let Some(row) = table.rows.last_mut() {
                     row.cells.push(text);
+                    row.names += usize::from(element.name() == "th");
                     let columns = element.attr("colspan").and_then(|columns| columns.trim().parse::<usize>().ok());
                     let more = columns.unwrap_or(1).clamp(1, SPANNED_COLUMNS) - 1;
                     row.cells.extend(std::iter::repeat_n(String::new(), more));
                 }
             }
-            "caption" if !opens => self.block(),
+            "caption" => {
+                let text = std::mem::take(&mut self.line);
+                self.space = false;
+                table.caption = Some(text).filter(|_| !opens);
+            }
             _ => self.space |= class(element) != Class::Inline,
         }
         true
@@ -258,9 +266,20 @@ impl Writer {
             }
         }
         let (head, body): (Vec<Row>, Vec<Row>) = table.rows.into_iter().partition(|row| row.is_head);
-        for row in head.into_iter().chain(body) {
-            let cells: Vec<&str> =
-                row.cells.iter().zip(&used).filter(|(_, used)| **used).map(|(cell, _)| cell.as_str()).collect();
+        // Without a `<thead>`, a first row of names only is the header too.
+        let has_header =
+            !head.is_empty() || body.first().is_some_and(|row| row.names > 1 && row.names == row.cells.len());
+        let rows: Vec<Vec<String>> = head
+            .into_iter()
+            .chain(body)
+            .map(|row| row.cells.into_iter().zip(&used).filter(|(_, used)| **used).map(|(cell, _)| cell).collect())
+            .collect();
+        if self.lists.is_empty() {
+            self.before_line();
+            self.out.table(table.caption.as_deref(), &rows, has_header);
+            return;
+        }
+        for cells in table.caption.into_iter().map(|caption| vec![caption]).chain(rows) {
             let filled = cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
             self.line = cells[..filled].join(" | ");
             self.flush();

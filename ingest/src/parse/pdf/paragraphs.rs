@@ -91,7 +91,7 @@ fn kind(lines: &[Line], index: usize) -> Kind {
 }
 
 /// Whether a line starts as an item of a list does.
-fn is_marked(line: &Line) -> bool {
+pub(super) fn is_marked(line: &Line) -> bool {
     let Some(first) = line.cells.first() else { return false };
     let text = first.text.trim_start();
     let Some(mark) = text.split_whitespace().next() else { return false };
@@ -162,7 +162,7 @@ impl Seam<'_> {
 }
 
 /// Appends a line to a paragraph. A word that was divided becomes one again.
-fn join(text: &mut String, line: &str) {
+pub(super) fn join(text: &mut String, line: &str) {
     let mut back = text.chars().rev();
     let (last, before_last) = (back.next(), back.next());
     let first = line.chars().next();

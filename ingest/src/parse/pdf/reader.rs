@@ -1,7 +1,8 @@
-//! What the library finds in a file. The only file that knows its types.
-//! Imports the errors and the layout.
+//! What the library finds in a file. Only this file and [`images`] know its
+//! types. Imports the errors and the layout.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use pdf_oxide::extractors::text::{ArtifactType, PaginationSubtype};
 use pdf_oxide::layout::TextSpan;
@@ -9,17 +10,11 @@ use pdf_oxide::optional_content::decode_pdf_text_string;
 use pdf_oxide::{Error, PdfDocument};
 
 use super::super::{ParseError, canonical};
+use super::images::{self, Scan};
 use super::layout::{self, Run, Segment};
 
 /// Longest title that is taken for one, in characters.
 const TITLE_CHARACTERS: usize = 300;
-
-/// A file as it was read.
-pub(super) struct File {
-    pub(super) title: Option<String>,
-    /// All pages; one that could not be read is empty.
-    pub(super) pages: Vec<Content>,
-}
 
 /// What stands on a page.
 pub(super) enum Content {
@@ -29,42 +24,100 @@ pub(super) enum Content {
     Lines(Vec<String>),
 }
 
+impl Content {
+    /// Letters and digits on the page.
+    pub(super) fn letters(&self) -> usize {
+        let count = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
+        match self {
+            Self::Rows { rows, aside } => {
+                rows.iter().flatten().map(|segment| count(&segment.text)).sum::<usize>()
+                    + aside.iter().map(|text| count(text)).sum::<usize>()
+            }
+            Self::Lines(lines) => lines.iter().map(|line| count(line)).sum(),
+        }
+    }
+}
+
 /// Where the mark of a file's end has to be, counted from its last byte; some
 /// senders add to a file.
 const END_WITHIN: usize = 64 * 1024;
 
-/// Opens the file and reads its pages.
-pub(super) fn read(bytes: &[u8]) -> Result<File, ParseError> {
+/// An open file.
+pub(super) struct Document {
+    file: PdfDocument,
+    pages: usize,
+}
+
+/// Pages that a file has at most.
+const MOST_PAGES: usize = 10_000;
+/// Time that the pages of a file may take, all together.
+const MOST_TIME: Duration = Duration::from_mins(3);
+/// Stack for the library, in bytes: it follows what is nested by recursion.
+const STACK: usize = 64 * 1024 * 1024;
+
+/// Calls what calls the library, on a thread with more stack than others.
+pub(super) fn with_stack<T: Send>(call: impl FnOnce() -> Result<T, ParseError> + Send) -> Result<T, ParseError> {
+    std::thread::scope(|scope| match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, call) {
+        Ok(thread) => thread.join().unwrap_or_else(|_| Err(refusal(&Failure::Panic))),
+        Err(_) => Err(broken("there is no memory left to read it")),
+    })
+}
+
+/// Opens a file.
+pub(super) fn open(bytes: &[u8]) -> Result<Document, ParseError> {
     // The library repairs what was cut off; what is missing would go unnoticed.
     let tail = &bytes[bytes.len().saturating_sub(END_WITHIN)..];
     if !tail.windows(5).any(|window| window == b"%%EOF") {
         return Err(broken("its end is missing, it was cut off"));
     }
-    let document = contained(|| PdfDocument::from_bytes(bytes.to_vec())).map_err(|failure| refusal(&failure))?;
-    if !is_readable(&document) {
-        return Err(ParseError::Encrypted);
+    let file = contained(|| PdfDocument::from_bytes(bytes.to_vec())).map_err(|failure| refusal(&failure))?;
+    if !is_readable(&file) {
+        return Err(ParseError::Encrypted { format: "PDF".into() });
     }
-    let count = contained(|| document.page_count()).map_err(|failure| refusal(&failure))?;
-    if count == 0 {
+    let pages = contained(|| file.page_count()).map_err(|failure| refusal(&failure))?;
+    if pages == 0 {
         return Err(broken("it has no pages"));
     }
-    let mut pages = Vec::with_capacity(count.min(10_000));
-    let mut failed = 0;
-    for index in 0..count {
-        match page(&document, index) {
-            Ok(content) => pages.push(content),
-            Err(Failure::Library(Error::EncryptedPdf)) => return Err(ParseError::Encrypted),
-            Err(failure) => {
-                tracing::warn!(page = index + 1, problem = failure.describe(), "a PDF page was skipped");
-                failed += 1;
-                pages.push(Content::Lines(Vec::new()));
+    if pages > MOST_PAGES {
+        return Err(broken("it has more than 10,000 pages, which are for several files"));
+    }
+    Ok(Document { file, pages })
+}
+
+impl Document {
+    /// All pages; one that could not be read is empty.
+    pub(super) fn pages(&self) -> Result<Vec<Content>, ParseError> {
+        let mut pages = Vec::with_capacity(self.pages);
+        let mut failed = 0;
+        let start = Instant::now();
+        for index in 0..self.pages {
+            if start.elapsed() > MOST_TIME {
+                return Err(broken("its pages take far too long to read"));
+            }
+            match page(&self.file, index) {
+                Ok(content) => pages.push(content),
+                Err(Failure::Library(Error::EncryptedPdf)) => {
+                    return Err(ParseError::Encrypted { format: "PDF".into() });
+                }
+                Err(failure) => {
+                    tracing::warn!(page = index + 1, problem = failure.describe(), "a PDF page was skipped");
+                    failed += 1;
+                    pages.push(Content::Lines(Vec::new()));
+                }
             }
         }
+        if failed == self.pages { Err(broken("none of its pages can be read")) } else { Ok(pages) }
     }
-    if failed == count {
-        return Err(broken("none of its pages can be read"));
+
+    /// The title that the document information gives, if a person wrote it.
+    pub(super) fn title(&self) -> Option<String> {
+        contained(|| Ok(title(&self.file))).unwrap_or_default()
     }
-    Ok(File { title: contained(|| Ok(title(&document))).unwrap_or_default(), pages })
+
+    /// The picture that a scanned page is, if it is one. Pages count from 0.
+    pub(super) fn scan(&self, index: usize) -> Option<Scan> {
+        contained(|| images::scan(&self.file, index)).unwrap_or_default()
+    }
 }
 
 /// Why the library gave nothing.
@@ -93,7 +146,7 @@ fn contained<T>(call: impl FnOnce() -> pdf_oxide::Result<T>) -> Result<T, Failur
 
 fn refusal(failure: &Failure) -> ParseError {
     match failure {
-        Failure::Library(Error::EncryptedPdf) => ParseError::Encrypted,
+        Failure::Library(Error::EncryptedPdf) => ParseError::Encrypted { format: "PDF".into() },
         Failure::Library(Error::InvalidHeader(_)) => broken("it does not start as a PDF does"),
         Failure::Library(Error::InvalidXref) => broken("its table of objects is damaged"),
         Failure::Library(Error::UnexpectedEof) => broken("it ends too early"),
@@ -103,7 +156,7 @@ fn refusal(failure: &Failure) -> ParseError {
 }
 
 fn broken(problem: &str) -> ParseError {
-    ParseError::Broken { format: "PDF", problem: problem.to_owned() }
+    ParseError::Broken { format: "PDF".into(), problem: problem.to_owned() }
 }
 
 /// Whether no password is needed: many files have an empty one.
@@ -167,7 +220,6 @@ fn is_right_to_left(letter: char) -> bool {
     matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
-/// The title that the document information gives, if a person wrote it.
 fn title(document: &PdfDocument) -> Option<String> {
     let info = document.resolve_object(document.trailer().as_dict()?.get("Info")?).ok()?;
     let value = document.resolve_object(info.as_dict()?.get("Title")?).ok()?;
