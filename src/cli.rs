@@ -8,6 +8,7 @@ mod doctor;
 mod eval;
 mod failure;
 mod ingest;
+mod jobs;
 mod output;
 mod search;
 mod serve;
@@ -75,6 +76,8 @@ enum Command {
     Eval(eval::Args),
     /// List, make, rename and delete collections.
     Collections(collections::Args),
+    /// List what waits, runs or was given up; retry or cancel it.
+    Jobs(jobs::Args),
     /// Compare the index with the database, and mend it.
     Doctor(doctor::Args),
     /// Print a completion script for a shell.
@@ -127,6 +130,9 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         }
         Command::Collections(args) => {
             with_session(&cli.global, &interrupted, async |client| collections::run(client, args, output).await).await
+        }
+        Command::Jobs(args) => {
+            with_session(&cli.global, &interrupted, async |client| jobs::run(client, args, output).await).await
         }
         Command::Doctor(args) => {
             with_session(&cli.global, &interrupted, async |client| doctor::run(client, args, output).await).await

@@ -78,6 +78,8 @@ pub struct Settings {
     pub max_chunk_tokens: usize,
     /// How sure the extractive answerer must be, from 0 to 1.
     pub answer_threshold: f32,
+    /// The program whose child processes read files; none takes this one.
+    pub parser_program: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -108,6 +110,7 @@ impl Default for Settings {
             disk_reserve_bytes: DEFAULT_RESERVE,
             max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
             answer_threshold: crate::llm::extractive::DEFAULT_THRESHOLD,
+            parser_program: None,
         }
     }
 }
@@ -150,6 +153,7 @@ impl Settings {
             disk_reserve: self.disk_reserve_bytes,
             max_file_bytes: self.max_file_bytes,
             max_chunk_tokens: self.max_chunk_tokens,
+            parser_program: self.parser_program.clone().or_else(|| std::env::current_exe().ok()),
             ..CorpusConfig::new(self.embedder(), index)
         }
     }

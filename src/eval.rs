@@ -48,6 +48,7 @@ pub async fn ingest(app: &App, scope: Scope, set: &Set, fresh: bool) -> Result<C
             meta: serde_json::Map::new(),
             bytes: &document.bytes,
             force: false,
+            priority: 0,
         };
         app.corpus.submit(scope, &incoming).await?;
     }

@@ -1,6 +1,6 @@
 //! Identifiers of this half; those of the corpus come from below.
 
-pub use footnote_ingest::ids::{CollectionId, DocumentId, RevisionId, UserId};
+pub use footnote_ingest::ids::{CollectionId, DocumentId, JobId, RevisionId, UserId};
 
 footnote_ingest::define_id!(
     /// A conversation.

@@ -4,11 +4,15 @@
 mod server;
 mod tenancy;
 
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use footnote_ingest::corpus::Corpus;
 use footnote_ingest::pipeline::Workers;
+use footnote_ingest::reader;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 
@@ -28,6 +32,20 @@ use crate::storage::messages;
 
 /// Name of the database on the private server.
 const DATABASE: &str = "footnote";
+
+/// Reads files for the process that started this one, if it was started for
+/// that; `None` if it was not.
+pub fn reader_main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let first = arguments.into_iter().nth(1)?;
+    (first == reader::CHILD_ARG).then(|| match reader::serve_child() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The parent reads this and puts it into its log.
+            let _ = writeln!(std::io::stderr(), "a reader of files ended: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
 
 /// A running service without its doors.
 pub struct Service {
@@ -72,7 +90,7 @@ impl Service {
             settings: Arc::new(settings),
             corpus,
         };
-        let workers = Workers::start(&app.corpus);
+        let workers = Workers::start(&app.corpus).await?;
         Ok(Self { app, workers, postgres })
     }
 

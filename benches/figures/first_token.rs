@@ -40,7 +40,7 @@ pub async fn measure() {
     let service = Service::start(settings).await.expect("the service");
     let collection = rig.collection("kb").await;
     for (key, bytes) in samples() {
-        rig.submit(&service.app.corpus, collection, &key, &bytes).await;
+        rig.submit(&service.app.corpus, collection, &key, None, &bytes).await;
     }
     service.app.corpus.settled(rig.scope, collection).await.expect("settled");
     let url = listen(http::router(service.app.clone(), Hosts::Loopback)).await;

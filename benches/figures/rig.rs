@@ -84,6 +84,7 @@ impl Rig {
             data_dir: folder.path().join("data"),
             database_url: Some(url.into()),
             model_dir: Some(fetched("FOOTNOTE_MODEL_DIR", "models/all-MiniLM-L6-v2-int8")),
+            parser_program: Some(env!("CARGO_BIN_EXE_footnote").into()),
             onnxruntime: Some(fetched("FOOTNOTE_ONNXRUNTIME", "runtime/libonnxruntime.so")),
             ..Settings::default()
         };
@@ -98,16 +99,24 @@ impl Rig {
         collections::ensure(&self.db, self.scope, name).await.expect("a collection")
     }
 
-    pub async fn submit(&self, corpus: &Corpus, collection: CollectionId, key: &str, bytes: &[u8]) {
+    pub async fn submit(
+        &self,
+        corpus: &Corpus,
+        collection: CollectionId,
+        key: &str,
+        title: Option<&str>,
+        bytes: &[u8],
+    ) {
         let incoming = Incoming {
             collection,
             key,
-            title: None,
+            title,
             uri: None,
             media_type: None,
             meta: serde_json::Map::new(),
             bytes,
             force: false,
+            priority: 0,
         };
         corpus.submit(self.scope, &incoming).await.expect("submitted");
     }

@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use footnote::retrieve::{self, Query};
-use footnote_ingest::context::contextual;
 use footnote_ingest::corpus::Corpus;
+use footnote_ingest::ids::RevisionId;
 use footnote_ingest::index::{Mode, point_id};
 use footnote_ingest::pipeline::Workers;
-use footnote_ingest::store::{chunks, documents, queue, revisions};
+use footnote_ingest::store::{chunks, documents};
 use uuid::Uuid;
 
 use crate::rig::{Rig, texts};
@@ -57,13 +57,13 @@ pub async fn measure() {
 async fn words(rig: &Rig, corpus: &Corpus) {
     let collection = rig.collection("many").await;
     let texts = texts();
-    let workers = Workers::start(corpus);
+    let workers = Workers::start(corpus).await.expect("workers");
     let started = Instant::now();
     for copy in 0..COPIES {
         for (key, bytes) in &texts {
             let mut bytes = bytes.clone();
             bytes.extend(format!("\n\nCopy number {copy} of this document.\n").bytes());
-            rig.submit(corpus, collection, &format!("{copy}/{key}"), &bytes).await;
+            rig.submit(corpus, collection, &format!("{copy}/{key}"), None, &bytes).await;
         }
     }
     let count = loop {
@@ -86,37 +86,36 @@ async fn vectors(corpus: &Corpus) {
     let mut real: Vec<Vec<f32>> = Vec::new();
     let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
     loop {
-        let batch = chunks::unembedded(&corpus.db, None, BATCH).await.expect("chunks");
+        let batch: Vec<(RevisionId, i32, String)> = sqlx::query_as(
+            "select c.revision_id, c.ordinal, substr(r.text, c.start_at + 1, c.end_at - c.start_at)
+             from chunks c join revisions r on r.id = c.revision_id
+             where not c.embedded order by c.revision_id, c.ordinal limit $1",
+        )
+        .bind(BATCH)
+        .fetch_all(&corpus.db)
+        .await
+        .expect("chunks");
         if batch.is_empty() {
-            return;
+            break;
         }
         if real.is_empty() {
-            real = corpus.embedder.bulk(first_texts(corpus, &batch[..240]).await).await.expect("embedded");
+            let texts = batch[..240].iter().map(|(.., text)| text.clone()).collect();
+            real = corpus.embedder.bulk(texts).await.expect("embedded");
         }
         let vectors: Vec<(Uuid, Vec<f32>)> = batch
             .iter()
-            .map(|chunk| {
-                let ordinal = u32::try_from(chunk.ordinal).unwrap();
+            .map(|(revision, ordinal, _)| {
                 let base = &real[noise.below(real.len())];
-                (point_id(chunk.revision, ordinal, &model), noise.near(base))
+                (point_id(*revision, ordinal.cast_unsigned(), &model), noise.near(base))
             })
             .collect();
         corpus.index.set_dense(vectors).await.expect("stored");
-        let (ids, ordinals): (Vec<_>, Vec<_>) = batch.iter().map(|chunk| (chunk.revision, chunk.ordinal)).unzip();
+        let (ids, ordinals): (Vec<_>, Vec<_>) =
+            batch.iter().map(|(revision, ordinal, _)| (*revision, *ordinal)).unzip();
         chunks::mark_embedded(&corpus.db, &ids, &ordinals).await.expect("marked");
-        queue::finish(&corpus.db, &ids).await.expect("finished");
     }
-}
-
-async fn first_texts(corpus: &Corpus, batch: &[chunks::Unembedded]) -> Vec<String> {
-    let mut texts = Vec::new();
-    for chunk in batch {
-        let revision = revisions::texts(&corpus.db, &[chunk.revision]).await.expect("a text").remove(0);
-        let [start, end] = [chunk.start_at, chunk.end_at].map(|at| usize::try_from(at).unwrap());
-        let text = footnote_ingest::document::slice(&revision.text, footnote_ingest::document::Span { start, end });
-        texts.push(contextual(&revision.title, &chunk.headings, text));
-    }
-    texts
+    sqlx::query("update documents set stage = 'done'").execute(&corpus.db).await.expect("done");
+    sqlx::query("delete from jobs").execute(&corpus.db).await.expect("an empty queue");
 }
 
 async fn searches(rig: &Rig, corpus: &Corpus) {

@@ -7,7 +7,7 @@
 use text_splitter::{ChunkSizer, MarkdownSplitter, TextSplitter};
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::document::{Chunk, Parsed, Span, Syntax};
+use crate::document::{Chunk, Parsed, Span, Syntax, slice_all};
 use crate::tokens::TokenCounter;
 
 mod blocks;
@@ -79,6 +79,7 @@ fn place(parsed: &Parsed, pieces: Vec<Piece>) -> Vec<Chunk> {
     let mut headings = parsed.map.headings.iter().peekable();
     let mut path: Vec<(u8, &str)> = Vec::new();
     let mut chunks = Vec::with_capacity(pieces.len());
+    let headers = headers(parsed);
     for (piece, ordinal) in pieces.into_iter().zip(0..) {
         point += parsed.text[byte..piece.start].chars().count();
         byte = piece.start;
@@ -93,9 +94,27 @@ fn place(parsed: &Parsed, pieces: Vec<Piece>) -> Vec<Chunk> {
             tokens: u32::try_from(piece.tokens).unwrap_or(u32::MAX),
             page: parsed.map.page_at(point),
             headings: path.iter().map(|(_, title)| (*title).to_owned()).collect(),
+            context: context(parsed, &headers, point),
         });
     }
     chunks
+}
+
+/// The header row of each table, if it has one: one walk over the text.
+fn headers(parsed: &Parsed) -> Vec<Option<&str>> {
+    let spans: Vec<Option<Span>> = parsed.map.tables.iter().map(|table| table.header).collect();
+    let mut rows = slice_all(&parsed.text, spans.iter().flatten().copied()).into_iter();
+    spans.into_iter().map(|span| span.and_then(|_| rows.next())).collect()
+}
+
+/// What is around a chunk that starts at `at` and is not above it: its table's
+/// caption and header row, the symbols of its code.
+fn context(parsed: &Parsed, headers: &[Option<&str>], at: usize) -> Vec<String> {
+    let after = parsed.map.tables.partition_point(|table| table.span.start <= at);
+    let table = after.checked_sub(1).and_then(|place| parsed.map.tables.get(place).zip(headers.get(place)));
+    let table = table.filter(|(table, _)| at < table.span.end);
+    let labels = table.into_iter().flat_map(|(table, header)| [table.caption.as_deref(), *header]);
+    labels.flatten().map(str::to_owned).chain(parsed.map.symbol_path(at)).collect()
 }
 
 struct Splitter<'a> {

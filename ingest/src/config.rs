@@ -39,6 +39,9 @@ pub struct Config {
     pub max_file_bytes: u64,
     /// Tokens of a chunk's own text, at most.
     pub max_chunk_tokens: usize,
+    /// Program that reads files when it is started with
+    /// [`crate::reader::CHILD_ARG`]; `None` reads them in this process.
+    pub parser_program: Option<PathBuf>,
 }
 
 /// The largest file that is taken unless configured otherwise: 64 MiB.
@@ -57,6 +60,7 @@ impl Config {
             disk_reserve: disk::DEFAULT_RESERVE,
             max_file_bytes: DEFAULT_MAX_FILE_BYTES,
             max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
+            parser_program: None,
         }
     }
 }

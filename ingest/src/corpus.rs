@@ -10,14 +10,17 @@ use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, EmbedderConfig, IndexConfig};
 use crate::disk::DiskGuard;
+use crate::document::Member;
 use crate::embed::{Embedder, LocalEmbedder, ProviderEmbedder};
 use crate::error::{Error, Result};
-use crate::ids::{CollectionId, DocumentId};
+use crate::ids::{CollectionId, DocumentId, JobId};
 use crate::index::bm25::Bm25;
 use crate::index::{EdgeIndex, Index, ServerIndex};
+use crate::reader::Reader;
 use crate::scope::Scope;
 use crate::store::documents::Outcome;
-use crate::store::{documents, originals};
+use crate::store::stages::Queued;
+use crate::store::{documents, jobs, originals};
 
 /// How often a waiting caller looks at the progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -35,6 +38,8 @@ pub struct Corpus {
     pub embedder: Embedder,
     /// Texts to words.
     pub bm25: Arc<Bm25>,
+    /// Files to texts.
+    pub reader: Reader,
     /// Settings.
     pub config: Arc<Config>,
     /// Wakes the workers when there is something to do.
@@ -62,6 +67,8 @@ pub struct Incoming<'a> {
     pub bytes: &'a [u8],
     /// Do the work again even if nothing changed.
     pub force: bool,
+    /// Before other documents of its collection, the higher the sooner.
+    pub priority: i16,
 }
 
 impl Corpus {
@@ -80,11 +87,17 @@ impl Corpus {
             }
             IndexConfig::Server(server) => Index::Server(ServerIndex::open(server, dimensions).await?),
         };
+        let reader = match &config.parser_program {
+            Some(program) => Reader::sandboxed(program.clone(), config.max_file_bytes),
+            None => Reader::Here,
+        };
+        reader.warm().await?;
         Ok(Self {
             db,
             index,
             embedder,
             bm25: Arc::new(Bm25::new()?),
+            reader,
             config: Arc::new(config),
             work: Arc::default(),
             stalled: Arc::new(watch::Sender::new(None)),
@@ -110,6 +123,8 @@ impl Corpus {
             sha256: &sha256,
             bytes: i64::try_from(incoming.bytes.len()).unwrap_or(i64::MAX),
             force: incoming.force,
+            priority: incoming.priority,
+            parent: None,
         };
         let mut tx = self.db.begin().await?;
         let (document, outcome) = documents::submit(&mut tx, scope, &upload).await?;
@@ -119,6 +134,43 @@ impl Corpus {
         tx.commit().await?;
         self.work.notify_waiters();
         Ok((document, outcome))
+    }
+
+    /// Takes in what a document's file holds, each as a document of its own, in
+    /// the transaction that publishes that document; and takes out what it held
+    /// before and does no more.
+    pub(crate) async fn submit_members(
+        &self,
+        tx: &mut sqlx::PgTransaction<'_>,
+        scope: Scope,
+        within: &Queued,
+        members: &[Member],
+    ) -> Result<()> {
+        let meta = within.meta.as_object().cloned().unwrap_or_default();
+        let mut keys = Vec::with_capacity(members.len());
+        for member in members {
+            let key = format!("{}/{}", within.key, member.name);
+            let uri = within.uri.as_ref().map(|uri| format!("{uri}#{}", member.name));
+            let sha256 = Sha256::digest(&member.bytes);
+            let upload = documents::Upload {
+                collection: within.collection,
+                key: &key,
+                title: None,
+                uri: uri.as_deref(),
+                media_type: member.media_type.as_deref(),
+                meta: &meta,
+                sha256: &sha256,
+                bytes: i64::try_from(member.bytes.len()).unwrap_or(i64::MAX),
+                force: false,
+                priority: 0,
+                parent: Some((within.id, within.depth + 1)),
+            };
+            documents::submit(tx, scope, &upload).await?;
+            originals::keep(&mut **tx, scope, &sha256, &member.bytes).await?;
+            keys.push(key);
+        }
+        documents::delete_children(tx, scope, within.id, &keys).await?;
+        Ok(())
     }
 
     /// Refuses a file that is larger than configured.
@@ -187,6 +239,16 @@ impl Corpus {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// Tries again what was given up. Returns how many jobs those were.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn retry_jobs(&self, scope: Scope, jobs: Option<&[JobId]>) -> Result<i64> {
+        let revived = jobs::revive(&self.db, scope, jobs).await?;
+        self.work.notify_waiters();
+        Ok(revived)
     }
 
     /// Why the workers stand still, if they do: a full disk, a provider that

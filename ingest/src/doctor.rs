@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::ids::RevisionId;
 use crate::index::point_id;
 use crate::scope::Scope;
-use crate::store::{chunks, queue};
+use crate::store::{chunks, stages};
 
 /// Points that are listed at once.
 const PAGE: usize = 10_000;
@@ -96,9 +96,11 @@ async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Dri
     if fix {
         requeue.extend(wanted.values().map(|chunk| chunk.revision));
         corpus.index.delete_points(scope, &orphans).await?;
-        queue::requeue(&corpus.db, &requeue).await?;
-        chunks::mark_unembedded(&corpus.db, &lost.0, &lost.1).await?;
-        queue::reopen(&corpus.db, &lost.0).await?;
+        let mut tx = corpus.db.begin().await?;
+        chunks::mark_unembedded(&mut *tx, &lost.0, &lost.1).await?;
+        stages::reopen(&mut tx, scope, &lost.0).await?;
+        stages::requeue(&mut tx, scope, &requeue).await?;
+        tx.commit().await?;
     }
     Ok(())
 }

@@ -50,6 +50,9 @@ pub enum Error {
     /// The embedder failed on a text, or its provider did.
     #[error("embedding failed: {0}")]
     Embedder(String),
+    /// Files cannot be read at all: the process for it does not start.
+    #[error("{0}")]
+    Reader(String),
     /// Nothing has moved for a while.
     #[error("ingestion stands still: {0}; what was taken in is kept, and goes on when the cause is gone")]
     Stalled(String),

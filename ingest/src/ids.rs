@@ -55,3 +55,15 @@ define_id!(
     /// One immutable state of a document's content.
     RevisionId
 );
+define_id!(
+    /// A piece of work in the queue.
+    JobId
+);
+define_id!(
+    /// A process that works on the queue.
+    WorkerId
+);
+define_id!(
+    /// A vector, by the text and the model that it was made of.
+    EmbeddingId
+);

@@ -11,10 +11,12 @@ mod error;
 mod extract;
 mod guard;
 mod health;
+mod jobs;
 mod maintenance;
 mod messages;
 mod models;
 mod page;
+mod progress;
 mod revisions;
 mod search;
 mod upload;
@@ -74,6 +76,7 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(documents::list))
         .routes(routes!(documents::find, documents::delete))
         .routes(routes!(documents::original))
+        .routes(routes!(progress::events))
         .routes(routes!(revisions::text))
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::find, conversations::rename, conversations::delete))
@@ -82,6 +85,10 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(messages::stream))
         .routes(routes!(messages::cancel))
         .routes(routes!(models::list))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::stats))
         .routes(routes!(maintenance::doctor))
 }
 

@@ -200,6 +200,7 @@ impl Upload {
             meta: about.meta,
             bytes,
             force,
+            priority: 0,
         };
         let (id, outcome) = self.app.corpus.submit(self.scope, &incoming).await?;
         Ok(Taken { id, key, outcome })

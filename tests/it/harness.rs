@@ -95,6 +95,7 @@ impl TestApp {
             data_dir: folder.path().join("data"),
             database_url: Some(url.into()),
             model_dir: Some(model_dir()),
+            parser_program: Some(env!("CARGO_BIN_EXE_footnote").into()),
             onnxruntime: Some(runtime()),
             ..Settings::default()
         };

@@ -29,7 +29,7 @@ fn letters() -> TokenCounter {
 }
 
 fn parsed(text: &str, syntax: Syntax) -> Parsed {
-    Parsed { title: None, text: text.to_owned(), map: TextMap::default(), syntax }
+    Parsed { title: None, text: text.to_owned(), map: TextMap::default(), syntax, members: vec![] }
 }
 
 fn config(max_tokens: usize, overlap: usize) -> ChunkConfig {
@@ -80,6 +80,7 @@ fn chunks_know_their_page_and_the_headings_above() {
         map: TextMap {
             pages: vec![page(1, 0, 19), page(2, 21, 43)],
             headings: vec![heading(1, "Öl", "# Öl"), heading(2, "Care", "## Care")],
+            ..TextMap::default()
         },
         ..parsed(text, Syntax::Markdown)
     };
@@ -95,7 +96,7 @@ fn a_heading_goes_with_the_text_below_it() {
     let text = "one two three four\n\nHeading\n\nfive six seven eight nine";
     let start = text.find("Heading").unwrap();
     let parsed = Parsed {
-        map: TextMap { pages: vec![], headings: vec![Heading { level: 1, title: "Heading".into(), start }] },
+        map: TextMap { headings: vec![Heading { level: 1, title: "Heading".into(), start }], ..TextMap::default() },
         ..parsed(text, Syntax::Plain)
     };
     let chunks = check(&parsed, &TokenCounter::Estimate, &config(8, 0));
@@ -130,8 +131,8 @@ fn a_long_text_is_cut_in_blocks_at_its_headings() {
     let text = text.trim_end().to_owned();
     assert!(text.len() > 4 * blocks::BLOCK_BYTES);
     for syntax in [Syntax::Plain, Syntax::Markdown] {
-        let map = TextMap { pages: vec![], headings: headings.clone() };
-        let parsed = Parsed { title: None, text: text.clone(), map, syntax };
+        let map = TextMap { headings: headings.clone(), ..TextMap::default() };
+        let parsed = Parsed { title: None, text: text.clone(), map, syntax, members: vec![] };
         for chunk in check(&parsed, &TokenCounter::Estimate, &ChunkConfig::default()) {
             let heading = &chunk.headings[0];
             let above = headings.iter().rev().find(|heading| heading.start <= chunk.span.start).unwrap();

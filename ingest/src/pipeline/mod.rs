@@ -1,14 +1,15 @@
 //! From an upload to an answerable document: queued, words, done.
 //!
-//! Two lines of work run beside each other. [`words`] reads what is queued,
-//! cuts it and indexes its words, thousands of chunks a second; [`vectors`]
-//! follows with the embeddings. A third, [`purge`], takes out what was deleted
-//! or replaced. Each keeps one order: the index has flushed, **then** Postgres
-//! says so; what a crash leaves unfinished is simply done again.
+//! Three lines of work run beside each other. [`words`] claims what is to be
+//! read, cuts it and indexes its words, thousands of chunks a second;
+//! [`vectors`] follows with the embeddings; [`purge`] takes out what was
+//! deleted or replaced. Each keeps one order: the index has flushed, **then**
+//! Postgres says so, in a transaction that holds the job's claim; what a crash
+//! leaves unfinished is simply done again.
 //!
-//! A plain loop in one process; the states are those of a queue, so that jobs
-//! can take over without a change of shape. Floor 4.
+//! Any number of processes may run these lines on one database. Floor 4.
 
+mod leases;
 mod purge;
 mod vectors;
 mod words;
@@ -17,11 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::corpus::Corpus;
 use crate::error::Result;
+use crate::index::Index;
+use crate::store::jobs;
 
 /// First wait after a failure; doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -36,6 +39,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub struct Workers {
     stop: CancellationToken,
     lines: JoinSet<()>,
+    heartbeat: AbortHandle,
 }
 
 /// What the lines tell each other.
@@ -54,23 +58,41 @@ enum Round {
 
 impl Workers {
     /// Starts the workers of this process.
-    #[must_use]
-    pub fn start(corpus: &Corpus) -> Self {
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn start(corpus: &Corpus) -> Result<Self> {
+        // The store in this process has one user: whoever held claims is gone.
+        let left = jobs::recover(&corpus.db, matches!(corpus.index, Index::Edge(_))).await?;
+        if left > 0 {
+            tracing::info!(jobs = left, "going on with what was under way when the last worker ended");
+        }
         let stop = CancellationToken::new();
         let signals = Arc::new(Signals::default());
         // Before the first round: whoever submits next must find it so.
         signals.words_busy.store(true, Ordering::Release);
+        let words = words::Line::new(corpus.clone(), Arc::clone(&signals));
+        let vectors = vectors::Line::new(corpus.clone(), signals);
+        let leases = vec![words.leases(), vectors.leases()];
+        let heartbeat = tokio::spawn(leases::heartbeat(corpus.clone(), leases, Arc::clone(&corpus.work)));
         let mut lines = JoinSet::new();
-        lines.spawn(words::Line::new(corpus.clone(), Arc::clone(&signals)).run(stop.clone()));
-        lines.spawn(vectors::Line::new(corpus.clone(), signals).run(stop.clone()));
-        lines.spawn(purge::Line::new(corpus.clone()).run(stop.clone()));
-        Self { stop, lines }
+        lines.spawn(words.run_rounds(stop.clone()));
+        lines.spawn(vectors.run_rounds(stop.clone()));
+        lines.spawn(purge::Line::new(corpus.clone()).run_rounds(stop.clone()));
+        Ok(Self { stop, lines, heartbeat: heartbeat.abort_handle() })
     }
 
     /// Lets each line finish what it holds, then returns.
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.lines.join_next().await.is_some() {}
+        self.heartbeat.abort();
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.heartbeat.abort();
     }
 }
 

@@ -56,8 +56,4 @@ impl Line {
     pub(super) fn new(corpus: Corpus) -> Self {
         Self { corpus, first: true }
     }
-
-    pub(super) async fn run(self, stop: CancellationToken) {
-        self.run_rounds(stop).await;
-    }
 }

@@ -1,24 +1,29 @@
 //! The second line: embeddings for what is searchable by words already.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::leases::Leases;
 use super::{Round, Rounds, Signals};
 use crate::context::contextual;
 use crate::corpus::Corpus;
-use crate::document::{Span, slice_all};
+use crate::document::{Chunk, Span, slice_all};
 use crate::error::Result;
-use crate::ids::RevisionId;
+use crate::ids::{DocumentId, EmbeddingId, JobId, RevisionId, UserId, WorkerId};
 use crate::index::point_id;
 use crate::store::chunks::Unembedded;
-use crate::store::{chunks, queue, revisions};
+use crate::store::jobs::{Claim, Step};
+use crate::store::{chunks, embeddings, jobs, revisions, stages};
 
-/// Chunks that are embedded and recorded together: what a crash costs at most.
+/// Chunks that are indexed and recorded together.
 const WINDOW: i64 = 256;
+/// Documents that are held at once: enough small ones to fill a window.
+const DOCUMENTS: usize = 256;
 /// New vectors after which the graph index is built again, once there is
 /// nothing else to do. Below that, a scan is as fast.
 const OPTIMISE_AFTER: usize = 10_000;
@@ -26,7 +31,11 @@ const OPTIMISE_AFTER: usize = 10_000;
 pub(super) struct Line {
     corpus: Corpus,
     signals: Arc<Signals>,
+    leases: Leases,
+    worker: WorkerId,
     unoptimised: usize,
+    /// What is claimed, and which chunk of it was taken last.
+    held: BTreeMap<JobId, (Claim, i32)>,
 }
 
 impl Rounds for Line {
@@ -36,36 +45,118 @@ impl Rounds for Line {
         &self.corpus
     }
 
-    /// Embeds what has no vector. A window is stored while the next is embedded.
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
-        let mut after = None;
-        let mut storing: Option<tokio::task::JoinHandle<Result<()>>> = None;
-        while !self.signals.words_busy.load(Ordering::Acquire) {
-            let window = chunks::unembedded(&self.corpus.db, after, WINDOW).await?;
-            let Some(last) = window.last() else { break };
-            after = Some((last.revision, last.ordinal));
+        let done = self.embed_all(stop).await;
+        self.held.clear();
+        self.leases.release(&self.corpus).await;
+        match done? {
+            Round::Worked => Ok(Round::Worked),
+            Round::Idle => self.optimise(stop).await,
+        }
+    }
+}
+
+impl Line {
+    pub(super) fn new(corpus: Corpus, signals: Arc<Signals>) -> Self {
+        // A store that was killed before it was optimised is optimised now.
+        let leases = Leases::default();
+        Self { corpus, signals, leases, worker: WorkerId::new(), unoptimised: OPTIMISE_AFTER, held: BTreeMap::new() }
+    }
+
+    pub(super) fn leases(&self) -> Leases {
+        self.leases.clone()
+    }
+
+    /// Embeds what has no vector. A window is stored while the next is embedded.
+    async fn embed_all(&mut self, stop: &CancellationToken) -> Result<Round> {
+        let mut worked = Round::Idle;
+        let mut storing: Option<JoinHandle<Result<Vec<JobId>>>> = None;
+        while !self.signals.words_busy.load(Ordering::Acquire) && !stop.is_cancelled() {
+            self.claim().await?;
+            let window = self.next_window().await?;
+            if window.is_empty() {
+                match storing.take() {
+                    Some(storing) => self.forget(&storing.await??),
+                    None if self.held.is_empty() => break,
+                    None => self.close().await?,
+                }
+                continue;
+            }
+            worked = Round::Worked;
             self.unoptimised += window.len();
             let vectors = tokio::select! {
                 vectors = embed(&self.corpus, &window) => vectors?,
-                // Not recorded, so it is embedded after the next start.
+                // What was made is kept, the rest is made after the next start.
                 () = stop.cancelled() => break,
             };
             if let Some(storing) = storing.take() {
-                storing.await??;
+                self.forget(&storing.await??);
             }
-            let corpus = self.corpus.clone();
-            storing = Some(tokio::spawn(async move { store(&corpus, &window, vectors).await }));
+            let (corpus, claims) = (self.corpus.clone(), self.claims_of(&window));
+            storing = Some(tokio::spawn(async move { store(&corpus, &claims, &window, vectors).await }));
         }
         if let Some(storing) = storing.take() {
-            storing.await??;
+            self.forget(&storing.await??);
         }
-        if after.is_some() {
-            return Ok(Round::Worked);
+        Ok(worked)
+    }
+
+    /// Takes what is new before each window, so that whoever comes gets a share.
+    async fn claim(&mut self) -> Result<()> {
+        let room = DOCUMENTS.saturating_sub(self.held.len()).max(1);
+        let room = i64::try_from(room).unwrap_or(i64::MAX);
+        let claims = jobs::claim(&self.corpus.db, self.worker, Step::Embed, room, i64::MAX / 2).await?;
+        self.leases.add(&claims);
+        self.held.extend(claims.into_iter().map(|claim| (claim.id, (claim, -1))));
+        Ok(())
+    }
+
+    /// The next chunks of what is held, in equal shares of the owners.
+    async fn next_window(&mut self) -> Result<Vec<Unembedded>> {
+        let from: Vec<(DocumentId, i32)> = self.held.values().map(|(claim, last)| (claim.document, *last)).collect();
+        if from.is_empty() {
+            return Ok(Vec::new());
         }
-        if stop.is_cancelled() {
-            return Ok(Round::Idle);
+        let window = chunks::unembedded(&self.corpus.db, &from, WINDOW).await?;
+        let mut last: HashMap<DocumentId, i32> = HashMap::new();
+        for chunk in &window {
+            last.entry(chunk.document).and_modify(|at| *at = chunk.ordinal.max(*at)).or_insert(chunk.ordinal);
         }
-        if self.unoptimised >= OPTIMISE_AFTER && !self.signals.words_busy.load(Ordering::Acquire) {
+        for (claim, at) in self.held.values_mut() {
+            *at = last.get(&claim.document).copied().unwrap_or(*at);
+        }
+        Ok(window)
+    }
+
+    fn claims_of(&self, window: &[Unembedded]) -> Vec<Claim> {
+        let documents: HashSet<DocumentId> = window.iter().map(|chunk| chunk.document).collect();
+        self.held.values().map(|(claim, _)| *claim).filter(|claim| documents.contains(&claim.document)).collect()
+    }
+
+    /// Those are done, or somebody else's.
+    fn forget(&mut self, jobs: &[JobId]) {
+        self.leases.remove(jobs.iter().copied());
+        for job in jobs {
+            self.held.remove(job);
+        }
+    }
+
+    /// Nothing is left to embed of what is held: records that.
+    async fn close(&mut self) -> Result<()> {
+        let claims: Vec<Claim> = self.held.values().map(|(claim, _)| *claim).collect();
+        let mut tx = self.corpus.db.begin().await?;
+        let held = jobs::hold(&mut tx, &claims).await?;
+        stages::finish(&mut *tx, &claims.iter().map(|claim| claim.document).collect::<Vec<_>>()).await?;
+        jobs::finish(&mut tx, &held).await?;
+        tx.commit().await?;
+        self.held.clear();
+        self.leases.release(&self.corpus).await;
+        Ok(())
+    }
+
+    async fn optimise(&mut self, stop: &CancellationToken) -> Result<Round> {
+        let is_due = self.unoptimised >= OPTIMISE_AFTER && !self.signals.words_busy.load(Ordering::Acquire);
+        if is_due && !stop.is_cancelled() {
             tokio::select! {
                 optimised = self.corpus.index.optimize() => optimised?,
                 // Goes on in its thread as long as the process lives; what it
@@ -78,18 +169,47 @@ impl Rounds for Line {
     }
 }
 
-impl Line {
-    pub(super) fn new(corpus: Corpus, signals: Arc<Signals>) -> Self {
-        // A store that was killed before it was optimised is optimised now.
-        Self { corpus, signals, unoptimised: OPTIMISE_AFTER }
+/// The vectors of a window, in its order: those that are kept from before, and
+/// the others as the model makes them, kept batch by batch.
+async fn embed(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> {
+    let inputs = inputs(corpus, window).await?;
+    let key = |(chunk, input): (&Unembedded, &String)| {
+        let made = || embeddings::derived_id(corpus.embedder.model(), input);
+        (chunk.owner, chunk.embedding.unwrap_or_else(made))
+    };
+    let keys: Vec<(UserId, EmbeddingId)> = window.iter().zip(&inputs).map(key).collect();
+    let (owners, ids): (Vec<UserId>, Vec<EmbeddingId>) = keys.iter().copied().unzip();
+    let mut known = embeddings::find(&corpus.db, &owners, &ids).await?;
+    let mut missing: Vec<(UserId, EmbeddingId)> = Vec::new();
+    let mut texts = Vec::new();
+    let mut seen = HashSet::new();
+    for (key, input) in keys.iter().zip(inputs) {
+        if !known.contains_key(key) && seen.insert(*key) {
+            missing.push(*key);
+            texts.push(input);
+        }
     }
-
-    pub(super) async fn run(self, stop: CancellationToken) {
-        self.run_rounds(stop).await;
+    let mut batches = corpus.embedder.bulk_batches(texts);
+    let mut failure = None;
+    while let Some(batch) = batches.next().await {
+        match batch {
+            Ok(batch) => {
+                let row = |(place, vector): &(usize, Vec<f32>)| (missing[*place].0, missing[*place].1, vector.clone());
+                let rows: Vec<(UserId, EmbeddingId, Vec<f32>)> = batch.iter().map(row).collect();
+                embeddings::keep(&corpus.db, &rows).await?;
+                known.extend(batch.into_iter().map(|(place, vector)| (missing[place], vector)));
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
     }
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    Ok(keys.iter().map(|key| known.get(key).cloned().unwrap_or_default()).collect())
 }
 
-async fn embed(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> {
+/// What each chunk is embedded as.
+async fn inputs(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<String>> {
     let mut wanted: Vec<RevisionId> = window.iter().map(|chunk| chunk.revision).collect();
     wanted.dedup();
     let texts: HashMap<RevisionId, revisions::RevisionText> =
@@ -99,11 +219,11 @@ async fn embed(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> 
     for chunks in window.chunk_by(|a, b| a.revision == b.revision) {
         let revision = chunks.first().and_then(|chunk| texts.get(&chunk.revision));
         // A revision that vanished since the window was read is gone for good.
-        let (title, text) = revision.map_or(("", ""), |revision| (&revision.title, &revision.text));
+        let (title, text) = revision.map_or(("", ""), |revision| (revision.meaningful_title(), &revision.text));
         let slices = slice_all(text, chunks.iter().map(span));
-        inputs.extend(chunks.iter().zip(slices).map(|(chunk, text)| contextual(title, &chunk.headings, text)));
+        inputs.extend(chunks.iter().zip(slices).map(|(chunk, text)| contextual(title, &as_cut(chunk), text)));
     }
-    corpus.embedder.bulk(inputs).await
+    Ok(inputs)
 }
 
 fn span(chunk: &Unembedded) -> Span {
@@ -111,21 +231,37 @@ fn span(chunk: &Unembedded) -> Span {
     Span { start: at(chunk.start_at), end: at(chunk.end_at) }
 }
 
-/// On disk first, then recorded.
-async fn store(corpus: &Corpus, window: &[Unembedded], vectors: Vec<Vec<f32>>) -> Result<()> {
+fn as_cut(chunk: &Unembedded) -> Chunk {
+    Chunk {
+        ordinal: chunk.ordinal.cast_unsigned(),
+        span: span(chunk),
+        tokens: 0,
+        page: None,
+        headings: chunk.headings.clone(),
+        context: chunk.context.clone(),
+    }
+}
+
+/// On disk first, then recorded. Returns the jobs that are done or lost.
+async fn store(corpus: &Corpus, claims: &[Claim], window: &[Unembedded], vectors: Vec<Vec<f32>>) -> Result<Vec<JobId>> {
     let model = corpus.embedder.model();
-    let points: Vec<(Uuid, Vec<f32>)> = window
-        .iter()
-        .zip(vectors)
-        .map(|(chunk, vector)| (point_id(chunk.revision, chunk.ordinal.cast_unsigned(), model), vector))
-        .collect();
-    corpus.index.set_dense(points).await?;
-    let mut revisions: Vec<RevisionId> = window.iter().map(|chunk| chunk.revision).collect();
-    let ordinals: Vec<i32> = window.iter().map(|chunk| chunk.ordinal).collect();
+    let point = |(chunk, vector): (&Unembedded, Vec<f32>)| -> (Uuid, Vec<f32>) {
+        (point_id(chunk.revision, chunk.ordinal.cast_unsigned(), model), vector)
+    };
+    corpus.index.set_dense(window.iter().zip(vectors).map(point).collect()).await?;
     let mut tx = corpus.db.begin().await?;
+    let held = jobs::hold(&mut tx, claims).await?;
+    let documents: HashSet<DocumentId> =
+        claims.iter().filter(|claim| held.contains(&claim.id)).map(|claim| claim.document).collect();
+    let (revisions, ordinals): (Vec<RevisionId>, Vec<i32>) = window
+        .iter()
+        .filter(|chunk| documents.contains(&chunk.document))
+        .map(|chunk| (chunk.revision, chunk.ordinal))
+        .unzip();
     chunks::mark_embedded(&mut *tx, &revisions, &ordinals).await?;
-    revisions.dedup();
-    queue::finish(&mut *tx, &revisions).await?;
+    stages::finish(&mut *tx, &documents.into_iter().collect::<Vec<_>>()).await?;
+    let done = jobs::finish(&mut tx, &held).await?;
     tx.commit().await?;
-    Ok(())
+    let lost = claims.iter().map(|claim| claim.id).filter(|job| !held.contains(job));
+    Ok(done.into_iter().chain(lost).collect())
 }

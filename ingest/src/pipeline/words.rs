@@ -1,56 +1,43 @@
-//! The first line: read, cut, index the words, publish.
+//! The first line: claim, read, cut, index the words, publish.
 
+mod prepare;
+mod refuse;
+
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sha2::{Digest, Sha256};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use prepare::{Prepared, prepare};
+
+use super::leases::Leases;
 use super::{Round, Rounds, Signals};
-use crate::chunk::{self, CHUNKER_VERSION, ChunkConfig};
+use crate::chunk::CHUNKER_VERSION;
 use crate::context::contextual;
 use crate::corpus::Corpus;
-use crate::document::{Chunk, Parsed, slice_all};
 use crate::error::Result;
-use crate::ids::RevisionId;
+use crate::ids::{JobId, RevisionId, WorkerId};
 use crate::index::{Point, point_id};
-use crate::parse::{self, PARSER_VERSION, ParseError};
-use crate::scope::Scope;
-use crate::store::queue::Queued;
+use crate::parse::PARSER_VERSION;
+use crate::store::chunks::NewChunk;
+use crate::store::jobs::{Claim, Step};
 use crate::store::revisions::NewRevision;
-use crate::store::{chunks, purges, queue, revisions};
+use crate::store::{chunks, jobs, purges, revisions, stages};
 
 /// Documents of one batch.
 const BATCH_DOCUMENTS: i64 = 256;
 /// Source bytes of one batch; a larger document is a batch of its own.
 const BATCH_BYTES: i64 = 2 * 1024 * 1024;
+/// Chunks that are indexed, or whose rows are written, together.
+const WINDOW: usize = 2048;
 
 pub(super) struct Line {
     corpus: Corpus,
     signals: Arc<Signals>,
+    leases: Leases,
+    worker: WorkerId,
 }
-
-/// A document that was read and cut.
-struct Prepared {
-    queued: Queued,
-    scope: Scope,
-    revision: RevisionId,
-    parsed: Parsed,
-    title: String,
-    text_sha256: Vec<u8>,
-    chunks: Vec<Chunk>,
-    points: Vec<Point>,
-}
-
-/// A document that cannot be read.
-struct Refused {
-    queued: Queued,
-    error: ParseError,
-}
-
-/// A document that was read, or why it cannot be. Both are large.
-type Outcome = std::result::Result<Box<Prepared>, Box<Refused>>;
 
 impl Rounds for Line {
     const NAME: &'static str = "words";
@@ -59,175 +46,175 @@ impl Rounds for Line {
         &self.corpus
     }
 
-    /// Empties the queue. The next batch is read while the last one is stored.
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
-        let mut after = None;
-        let mut storing: Option<tokio::task::JoinHandle<Result<()>>> = None;
-        while !stop.is_cancelled() {
-            let batch = queue::queued(&self.corpus.db, after, BATCH_DOCUMENTS, BATCH_BYTES).await?;
-            let Some(last) = batch.last() else { break };
-            self.signals.words_busy.store(true, Ordering::Release);
-            after = Some((last.updated_at, last.id));
-            let prepared = prepare(&self.corpus, batch).await?;
-            if let Some(storing) = storing.take() {
-                storing.await??;
-            }
-            let corpus = self.corpus.clone();
-            storing = Some(tokio::spawn(async move { store(&corpus, prepared).await }));
-        }
-        if let Some(storing) = storing.take() {
-            storing.await??;
-        }
-        match after {
-            Some(_) => Ok(Round::Worked),
-            None => {
-                if self.signals.words_busy.swap(false, Ordering::AcqRel) {
-                    self.corpus.work.notify_waiters();
-                }
-                Ok(Round::Idle)
-            }
-        }
+        let done = self.empty_queue(stop).await;
+        self.leases.release(&self.corpus).await;
+        done
     }
 }
 
 impl Line {
     pub(super) fn new(corpus: Corpus, signals: Arc<Signals>) -> Self {
-        Self { corpus, signals }
+        Self { corpus, signals, leases: Leases::default(), worker: WorkerId::new() }
     }
 
-    pub(super) async fn run(self, stop: CancellationToken) {
-        self.run_rounds(stop).await;
+    pub(super) fn leases(&self) -> Leases {
+        self.leases.clone()
     }
-}
 
-/// Reads and cuts a batch on all cores.
-async fn prepare(corpus: &Corpus, batch: Vec<Queued>) -> Result<Vec<Outcome>> {
-    let lanes = std::thread::available_parallelism().map_or(1, usize::from).max(1);
-    let share = batch.len().div_ceil(lanes).max(1);
-    let mut batch = batch.into_iter();
-    let mut running = JoinSet::new();
-    loop {
-        let part: Vec<Queued> = batch.by_ref().take(share).collect();
-        if part.is_empty() {
-            break;
+    /// The next batch is read while the last one is stored.
+    async fn empty_queue(&mut self, stop: &CancellationToken) -> Result<Round> {
+        let mut worked = Round::Idle;
+        let mut storing: Option<tokio::task::JoinHandle<Result<()>>> = None;
+        while !stop.is_cancelled() {
+            let claims = jobs::claim(&self.corpus.db, self.worker, Step::Read, BATCH_DOCUMENTS, BATCH_BYTES).await?;
+            if claims.is_empty() {
+                break;
+            }
+            self.leases.add(&claims);
+            self.signals.words_busy.store(true, Ordering::Release);
+            worked = Round::Worked;
+            let prepared = prepare(&self.corpus, claims).await?;
+            if let Some(storing) = storing.take() {
+                storing.await??;
+            }
+            let (corpus, leases) = (self.corpus.clone(), self.leases.clone());
+            storing = Some(tokio::spawn(async move {
+                let jobs = prepared.jobs();
+                store(&corpus, prepared).await?;
+                leases.remove(jobs);
+                Ok(())
+            }));
         }
-        let corpus = corpus.clone();
-        running.spawn_blocking(move || part.into_iter().map(|queued| prepare_one(&corpus, queued)).collect::<Vec<_>>());
+        if let Some(storing) = storing.take() {
+            storing.await??;
+        }
+        if worked == Round::Idle && self.signals.words_busy.swap(false, Ordering::AcqRel) {
+            self.corpus.work.notify_waiters();
+        }
+        Ok(worked)
     }
-    let mut prepared = Vec::new();
-    while let Some(part) = running.join_next().await {
-        prepared.extend(part?);
-    }
-    Ok(prepared)
-}
-
-fn prepare_one(corpus: &Corpus, queued: Queued) -> Outcome {
-    let source =
-        parse::Source { bytes: &queued.bytes, name: Some(&queued.key), media_type: queued.media_type.as_deref() };
-    let parsed = match parse::parse(&source) {
-        Ok(parsed) => parsed,
-        Err(error) => return Err(Box::new(Refused { queued, error })),
-    };
-    let config = ChunkConfig { max_tokens: corpus.config.max_chunk_tokens, ..ChunkConfig::default() };
-    let chunks = chunk::chunk(&parsed, corpus.embedder.tokens(), &config);
-    if chunks.is_empty() {
-        return Err(Box::new(Refused { queued, error: ParseError::NoText }));
-    }
-    // A title that a caller gave is kept; the key only stands in for one.
-    let own_title = parsed.title.clone().filter(|_| queued.title == queued.key);
-    let title = own_title.unwrap_or_else(|| queued.title.clone());
-    let scope = Scope::stored(queued.owner);
-    let revision = revisions::derived_id(queued.id, queued.version);
-    let points = points(corpus, &queued, scope, revision, &title, &parsed, &chunks);
-    let text_sha256 = Sha256::digest(parsed.text.as_bytes()).to_vec();
-    Ok(Box::new(Prepared { queued, scope, revision, parsed, title, text_sha256, chunks, points }))
-}
-
-fn points(
-    corpus: &Corpus,
-    queued: &Queued,
-    scope: Scope,
-    revision: RevisionId,
-    title: &str,
-    parsed: &Parsed,
-    chunks: &[Chunk],
-) -> Vec<Point> {
-    let texts = slice_all(&parsed.text, chunks.iter().map(|chunk| chunk.span));
-    let meta = queued.meta.as_object().cloned().unwrap_or_default();
-    let point = |(chunk, text): (&Chunk, &str)| Point {
-        id: point_id(revision, chunk.ordinal, corpus.embedder.model()),
-        scope,
-        collection: queued.collection,
-        document: queued.id,
-        revision,
-        ordinal: chunk.ordinal,
-        meta: meta.clone(),
-        sparse: corpus.bm25.document(&contextual(title, &chunk.headings, text)),
-        dense: None,
-    };
-    chunks.iter().zip(texts).map(point).collect()
 }
 
 /// Stores a batch: rows first, then points, flushed, then visible.
-async fn store(corpus: &Corpus, batch: Vec<Outcome>) -> Result<()> {
-    let mut prepared = Vec::with_capacity(batch.len());
-    for outcome in batch {
-        match outcome {
-            Ok(document) => prepared.push(document),
-            Err(refused) => {
-                let Refused { queued, error } = *refused;
-                let (code, message) = (error.code(), error.to_string());
-                tracing::info!(document.id = %queued.id, document.key = %queued.key, reason = code, "document refused");
-                queue::fail(&corpus.db, queued.id, queued.version, code, &message).await?;
-            }
-        }
+async fn store(corpus: &Corpus, batch: prepare::Batch) -> Result<()> {
+    for refused in &batch.refused {
+        refuse::refuse(corpus, refused).await?;
     }
-    if prepared.is_empty() {
+    let held = insert_rows(corpus, &batch.prepared).await?;
+    let documents: Vec<Prepared> =
+        batch.prepared.into_iter().filter(|document| held.contains(&document.claim.id)).collect();
+    if documents.is_empty() {
         return Ok(());
     }
-    insert_rows(corpus, &prepared).await?;
-    let points = prepared.iter_mut().flat_map(|document| std::mem::take(&mut document.points)).collect();
-    corpus.index.upsert(points).await?;
-    publish(corpus, &prepared).await
+    let documents = Arc::new(documents);
+    index(corpus, &documents).await?;
+    publish(corpus, &documents).await
 }
 
-/// Not visible yet: no document names these revisions.
-async fn insert_rows(corpus: &Corpus, prepared: &[Box<Prepared>]) -> Result<()> {
-    let rows: Vec<NewRevision<'_>> = prepared
-        .iter()
-        .map(|document| NewRevision {
-            id: document.revision,
-            scope: document.scope,
-            document: document.queued.id,
-            version: document.queued.version,
-            source_sha256: &document.queued.source_sha256,
-            text_sha256: &document.text_sha256,
-            text: &document.parsed.text,
-            text_length: i32::try_from(document.parsed.text.chars().count()).unwrap_or(i32::MAX),
-            map: &document.parsed.map,
-            title: &document.title,
-            parser_version: PARSER_VERSION,
-            chunker_version: CHUNKER_VERSION,
-            embedding_model: corpus.embedder.model(),
+/// Not visible yet: no document names these revisions. Returns the jobs whose
+/// claims held.
+async fn insert_rows(corpus: &Corpus, prepared: &[Prepared]) -> Result<Vec<JobId>> {
+    let claims: Vec<Claim> = prepared.iter().map(|document| document.claim).collect();
+    let mut tx = corpus.db.begin().await?;
+    let held = jobs::hold(&mut tx, &claims).await?;
+    let documents = || prepared.iter().filter(|document| held.contains(&document.claim.id));
+    let rows: Vec<NewRevision<'_>> = documents().map(|document| revision_row(corpus, document)).collect();
+    revisions::insert(&mut tx, &rows).await?;
+    let cut: Vec<NewChunk<'_>> = documents()
+        .flat_map(|document| {
+            let place = |(chunk, embedding)| NewChunk { revision: document.revision, embedding, chunk };
+            document.chunks.iter().zip(document.embeddings.iter().copied()).map(place)
         })
         .collect();
-    let cut: Vec<(RevisionId, &Chunk)> =
-        prepared.iter().flat_map(|document| document.chunks.iter().map(|chunk| (document.revision, chunk))).collect();
-    let mut tx = corpus.db.begin().await?;
-    revisions::insert(&mut tx, &rows).await?;
-    chunks::insert(&mut *tx, &cut).await?;
+    for window in cut.chunks(WINDOW) {
+        chunks::insert(&mut *tx, window).await?;
+    }
     tx.commit().await?;
+    Ok(held)
+}
+
+fn revision_row<'a>(corpus: &'a Corpus, document: &'a Prepared) -> NewRevision<'a> {
+    NewRevision {
+        id: document.revision,
+        scope: document.scope,
+        document: document.queued.id,
+        version: document.queued.version,
+        source_sha256: &document.queued.source_sha256,
+        text_sha256: &document.text_sha256,
+        text: &document.parsed.text,
+        text_length: i32::try_from(document.parsed.text.chars().count()).unwrap_or(i32::MAX),
+        map: &document.parsed.map,
+        title: &document.title,
+        parser_version: PARSER_VERSION,
+        chunker_version: CHUNKER_VERSION,
+        embedding_model: corpus.embedder.model(),
+    }
+}
+
+/// Indexes the words of all chunks, a window at a time: the points of a large
+/// document are never in memory together. The next window's points are made
+/// while the last one is written.
+async fn index(corpus: &Corpus, documents: &Arc<Vec<Prepared>>) -> Result<()> {
+    let places: Arc<Vec<(usize, usize)>> = Arc::new(
+        documents
+            .iter()
+            .enumerate()
+            .flat_map(|(document, prepared)| (0..prepared.chunks.len()).map(move |chunk| (document, chunk)))
+            .collect(),
+    );
+    let make = |window: Range<usize>| {
+        let (corpus, documents, places) = (corpus.clone(), Arc::clone(documents), Arc::clone(&places));
+        tokio::task::spawn_blocking(move || {
+            let point = |&(document, chunk): &(usize, usize)| point(&corpus, &documents[document], chunk);
+            places[window].iter().map(point).collect::<Vec<Point>>()
+        })
+    };
+    let window = |start: usize| start..places.len().min(start + WINDOW);
+    let mut next = make(window(0)).await?;
+    let mut start = 0;
+    while !next.is_empty() {
+        start += next.len();
+        let (written, made) = tokio::join!(corpus.index.upsert(next), make(window(start)));
+        written?;
+        next = made?;
+    }
     Ok(())
 }
 
-/// Visible from this commit on; what it replaces is queued for purging.
-async fn publish(corpus: &Corpus, prepared: &[Box<Prepared>]) -> Result<()> {
-    let ids: Vec<RevisionId> = prepared.iter().map(|document| document.revision).collect();
+fn point(corpus: &Corpus, document: &Prepared, chunk: usize) -> Point {
+    let cut = &document.chunks[chunk];
+    let text = &document.parsed.text[document.ranges[chunk].clone()];
+    Point {
+        id: point_id(document.revision, cut.ordinal, corpus.embedder.model()),
+        scope: document.scope,
+        collection: document.queued.collection,
+        document: document.queued.id,
+        revision: document.revision,
+        ordinal: cut.ordinal,
+        meta: document.queued.meta.as_object().cloned().unwrap_or_default(),
+        sparse: corpus.bm25.document(&contextual(&document.title, cut, text)),
+        dense: None,
+    }
+}
+
+/// Visible from this commit on; what it replaces is queued for purging, what
+/// its file holds is queued to be read.
+async fn publish(corpus: &Corpus, documents: &[Prepared]) -> Result<()> {
+    let claims: Vec<Claim> = documents.iter().map(|document| document.claim).collect();
     let mut tx = corpus.db.begin().await?;
-    let published = queue::publish(&mut tx, &ids).await?;
+    let held = jobs::hold(&mut tx, &claims).await?;
+    let documents = || documents.iter().filter(|document| held.contains(&document.claim.id));
+    let ids: Vec<RevisionId> = documents().map(|document| document.revision).collect();
+    let published = stages::publish(&mut tx, &ids).await?;
     purges::enqueue_replaced(&mut *tx, &published).await?;
+    for document in documents() {
+        corpus.submit_members(&mut tx, document.scope, &document.queued, &document.parsed.members).await?;
+    }
+    jobs::finish(&mut tx, &held).await?;
+    jobs::advance(&mut tx, &held).await?;
     tx.commit().await?;
-    if published.len() < ids.len() {
+    if published.len() < claims.len() {
         // Changed or deleted meanwhile: these will never be current.
         purges::enqueue_stranded(&corpus.db).await?;
     }

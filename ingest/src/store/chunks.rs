@@ -3,30 +3,47 @@
 use sqlx::PgExecutor;
 
 use crate::document::Chunk;
-use crate::ids::{CollectionId, DocumentId, RevisionId, UserId};
+use crate::ids::{CollectionId, DocumentId, EmbeddingId, RevisionId, UserId};
 use crate::scope::Scope;
+
+/// A chunk to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewChunk<'a> {
+    /// Its revision, which is stored already.
+    pub revision: RevisionId,
+    /// What it is embedded as.
+    pub embedding: EmbeddingId,
+    /// The chunk.
+    pub chunk: &'a Chunk,
+}
 
 /// Stores the chunks of revisions that were just inserted.
 ///
 /// # Errors
 /// What the database says.
-pub async fn insert(db: impl PgExecutor<'_>, chunks: &[(RevisionId, &Chunk)]) -> sqlx::Result<()> {
+pub async fn insert(db: impl PgExecutor<'_>, chunks: &[NewChunk<'_>]) -> sqlx::Result<()> {
     let int = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
-    let revisions: Vec<RevisionId> = chunks.iter().map(|(revision, _)| *revision).collect();
-    let ordinals: Vec<i32> = chunks.iter().map(|(_, chunk)| chunk.ordinal.cast_signed()).collect();
-    let starts: Vec<i32> = chunks.iter().map(|(_, chunk)| int(chunk.span.start)).collect();
-    let ends: Vec<i32> = chunks.iter().map(|(_, chunk)| int(chunk.span.end)).collect();
-    let tokens: Vec<i32> = chunks.iter().map(|(_, chunk)| chunk.tokens.cast_signed()).collect();
-    let pages: Vec<Option<i32>> = chunks.iter().map(|(_, chunk)| chunk.page.map(u32::cast_signed)).collect();
+    let revisions: Vec<RevisionId> = chunks.iter().map(|new| new.revision).collect();
+    let ordinals: Vec<i32> = chunks.iter().map(|new| new.chunk.ordinal.cast_signed()).collect();
+    let starts: Vec<i32> = chunks.iter().map(|new| int(new.chunk.span.start)).collect();
+    let ends: Vec<i32> = chunks.iter().map(|new| int(new.chunk.span.end)).collect();
+    let tokens: Vec<i32> = chunks.iter().map(|new| new.chunk.tokens.cast_signed()).collect();
+    let pages: Vec<Option<i32>> = chunks.iter().map(|new| new.chunk.page.map(u32::cast_signed)).collect();
     // `unnest` flattens nested arrays, so each path travels as JSON.
-    let headings: Vec<serde_json::Value> = chunks.iter().map(|(_, chunk)| chunk.headings.clone().into()).collect();
+    let headings: Vec<serde_json::Value> = chunks.iter().map(|new| new.chunk.headings.clone().into()).collect();
+    let contexts: Vec<serde_json::Value> = chunks.iter().map(|new| new.chunk.context.clone().into()).collect();
+    let embeddings: Vec<EmbeddingId> = chunks.iter().map(|new| new.embedding).collect();
     sqlx::query!(
         r#"
-        insert into chunks (revision_id, ordinal, start_at, end_at, tokens, page, headings)
+        insert into chunks (
+            revision_id, ordinal, start_at, end_at, tokens, page, headings, context, embedding_id
+        )
         select revision_id, ordinal, start_at, end_at, tokens, page,
-               array(select jsonb_array_elements_text(headings))
-        from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::jsonb[])
-            as new (revision_id, ordinal, start_at, end_at, tokens, page, headings)
+               array(select jsonb_array_elements_text(headings)),
+               array(select jsonb_array_elements_text(context)), embedding_id
+        from unnest(
+            $1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::jsonb[], $8::jsonb[], $9::uuid[]
+        ) as new (revision_id, ordinal, start_at, end_at, tokens, page, headings, context, embedding_id)
         "#,
         &revisions as _,
         &ordinals,
@@ -35,15 +52,21 @@ pub async fn insert(db: impl PgExecutor<'_>, chunks: &[(RevisionId, &Chunk)]) ->
         &tokens,
         &pages as _,
         &headings,
+        &contexts,
+        &embeddings as _,
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// A chunk that has no vector yet.
+/// A chunk that has no vector in the index yet.
 #[derive(Debug, Clone)]
 pub struct Unembedded {
+    /// Whose it is.
+    pub owner: UserId,
+    /// Its document.
+    pub document: DocumentId,
     /// Its revision.
     pub revision: RevisionId,
     /// Its position there.
@@ -54,33 +77,52 @@ pub struct Unembedded {
     pub end_at: i32,
     /// Headings above it.
     pub headings: Vec<String>,
+    /// What else is found with it.
+    pub context: Vec<String>,
+    /// What it is embedded as; rows from before there were such ids have none.
+    pub embedding: Option<EmbeddingId>,
 }
 
-/// Chunks that queries see by their words only, in order of revision and
-/// ordinal, from after `after`. Whoever owns them: for workers.
+/// Chunks of the given documents that queries see by their words only, each
+/// document's from after the ordinal beside it. At most `limit`, in equal shares
+/// of the documents' owners; in order of revision and ordinal.
 ///
 /// # Errors
 /// What the database says.
 pub async fn unembedded(
     db: impl PgExecutor<'_>,
-    after: Option<(RevisionId, i32)>,
+    documents: &[(DocumentId, i32)],
     limit: i64,
 ) -> sqlx::Result<Vec<Unembedded>> {
-    let (revision, ordinal) = after.unzip();
+    let (documents, after): (Vec<DocumentId>, Vec<i32>) = documents.iter().copied().unzip();
     sqlx::query_as!(
         Unembedded,
         r#"
+        with waiting as (
+            select d.owner_id, d.id as document_id, c.*, row_number() over (
+                partition by d.owner_id order by held.place, c.ordinal
+            ) as turn
+            from unnest($1::uuid[], $2::int[]) with ordinality as held (document_id, after, place)
+            join documents d on d.id = held.document_id and d.deleted_at is null
+            cross join lateral (
+                select * from chunks
+                where revision_id = d.revision_id and ordinal > held.after and not embedded
+                order by ordinal
+                limit $3
+            ) c
+        ),
+        shares as (
+            select * from waiting order by turn limit $3
+        )
         select
-            c.revision_id as "revision: RevisionId", c.ordinal, c.start_at, c.end_at, c.headings
-        from chunks c
-        join documents d on d.revision_id = c.revision_id and d.deleted_at is null
-        where not c.embedded
-          and ($1::uuid is null or (c.revision_id, c.ordinal) > ($1, $2))
-        order by c.revision_id, c.ordinal
-        limit $3
+            owner_id as "owner: UserId", document_id as "document: DocumentId",
+            revision_id as "revision: RevisionId", ordinal, start_at, end_at, headings, context,
+            embedding_id as "embedding: EmbeddingId"
+        from shares
+        order by revision_id, ordinal
         "#,
-        revision as _,
-        ordinal,
+        &documents as _,
+        &after,
         limit,
     )
     .fetch_all(db)

@@ -6,6 +6,7 @@ use sqlx::PgExecutor;
 
 use crate::ids::{CollectionId, DocumentId, RevisionId};
 use crate::scope::Scope;
+use crate::store::jobs;
 
 /// How far a document has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
@@ -43,6 +44,10 @@ pub struct Upload<'a> {
     pub bytes: i64,
     /// Do the work again even if nothing changed.
     pub force: bool,
+    /// Before other documents of its collection, the higher the sooner.
+    pub priority: i16,
+    /// The document whose file held this one's, and how many files it lies within.
+    pub parent: Option<(DocumentId, i16)>,
 }
 
 /// What an upload came to.
@@ -95,17 +100,19 @@ pub async fn submit(
         }
     }
     let outcome = if known.is_some() { Outcome::Changed } else { Outcome::Added };
+    let (parent, depth) = upload.parent.unzip();
     let id = sqlx::query_scalar!(
         r#"
         insert into documents (
             id, owner_id, collection_id, key, title, uri, media_type, meta, stage,
-            source_sha256, source_bytes, created_at, updated_at
+            source_sha256, source_bytes, parent_id, depth, queued_at, created_at, updated_at
         )
-        values ($1, $2, $3, $4, coalesce($5, $4), $6, $7, $8, 'queued', $9, $10, now(), now())
+        values ($1, $2, $3, $4, coalesce($5, $4), $6, $7, $8, 'queued', $9, $10, $11, $12, now(), now(), now())
         on conflict (collection_id, key) where deleted_at is null do update
         set title = coalesce($5, documents.title), uri = $6, media_type = $7, meta = $8, stage = 'queued',
-            failure_code = null, failure_message = null,
-            source_sha256 = $9, source_bytes = $10, version = documents.version + 1, updated_at = now()
+            failure_code = null, failure_message = null, queued_at = now(), words_at = null, done_at = null,
+            source_sha256 = $9, source_bytes = $10, parent_id = $11, depth = $12,
+            version = documents.version + 1, updated_at = now()
         returning id as "id: DocumentId"
         "#,
         DocumentId::new() as _,
@@ -118,9 +125,13 @@ pub async fn submit(
         meta,
         upload.sha256,
         upload.bytes,
+        parent as _,
+        depth.unwrap_or(0),
     )
     .fetch_one(&mut **tx)
     .await?;
+    let job = jobs::NewJob { document: id, bytes: upload.bytes, priority: upload.priority };
+    jobs::enqueue(&mut **tx, scope, &job).await?;
     Ok((id, outcome))
 }
 
@@ -162,6 +173,14 @@ pub struct Document {
     pub created_at: DateTime<Utc>,
     /// When its stage last changed.
     pub updated_at: DateTime<Utc>,
+    /// When the version at hand was queued.
+    pub queued_at: Option<DateTime<Utc>>,
+    /// Since when it is searchable by its words.
+    pub words_at: Option<DateTime<Utc>>,
+    /// Since when it is searchable by meaning too.
+    pub done_at: Option<DateTime<Utc>>,
+    /// The document whose file holds this one's: an archive, a mail.
+    pub parent_id: Option<DocumentId>,
 }
 
 /// Which documents to list.
@@ -197,7 +216,8 @@ pub async fn list(
             d.media_type, d.meta, d.stage as "stage: Stage", d.revision_id as "revision_id: RevisionId",
             encode(d.source_sha256, 'hex') as "sha256!", d.source_bytes as bytes,
             coalesce(c.chunks, 0) as "chunks!", coalesce(c.embedded, 0) as "embedded!",
-            d.failure_code, d.failure_message, d.created_at, d.updated_at
+            d.failure_code, d.failure_message, d.created_at, d.updated_at,
+            d.queued_at, d.words_at, d.done_at, d.parent_id as "parent_id: DocumentId"
         from documents d
         left join lateral (
             select count(*) as chunks, count(*) filter (where embedded) as embedded
@@ -282,8 +302,9 @@ pub async fn progress(db: impl PgExecutor<'_>, scope: Scope, collection: Collect
     .await
 }
 
-/// Deletes documents: they are invisible to queries from this commit on; their
-/// rows and points are purged later. Returns those that were there.
+/// Deletes documents and those that lay within their files: they are invisible
+/// to queries from this commit on; their rows and points are purged later.
+/// Returns those that were there.
 ///
 /// # Errors
 /// What the database says.
@@ -295,11 +316,20 @@ pub async fn delete(
 ) -> sqlx::Result<Vec<DocumentId>> {
     let deleted = sqlx::query_scalar!(
         r#"
+        with recursive family as (
+            select id from documents
+            where owner_id = $1 and deleted_at is null
+              and ($2::uuid is null or collection_id = $2)
+              and ($3::uuid[] is null or id = any($3))
+            union
+            select child.id
+            from documents child
+            join family on child.parent_id = family.id
+            where child.deleted_at is null
+        )
         update documents
         set deleted_at = now(), updated_at = now(), version = version + 1
-        where owner_id = $1 and deleted_at is null
-          and ($2::uuid is null or collection_id = $2)
-          and ($3::uuid[] is null or id = any($3))
+        where id in (select id from family)
         returning id as "id: DocumentId"
         "#,
         scope.owner() as _,
@@ -308,6 +338,8 @@ pub async fn delete(
     )
     .fetch_all(&mut **tx)
     .await?;
+    // Who works on one of them may not commit any more.
+    sqlx::query!("delete from jobs where document_id = any($1)", &deleted as _).execute(&mut **tx).await?;
     sqlx::query!(
         r#"
         insert into purges (revision_id, owner_id, created_at)
@@ -319,4 +351,32 @@ pub async fn delete(
     .execute(&mut **tx)
     .await?;
     Ok(deleted)
+}
+
+/// Deletes the documents that lay within a document's file and do so no more:
+/// all but those of the given keys.
+///
+/// # Errors
+/// What the database says.
+pub async fn delete_children(
+    tx: &mut sqlx::PgTransaction<'_>,
+    scope: Scope,
+    parent: DocumentId,
+    keep: &[String],
+) -> sqlx::Result<()> {
+    let gone: Vec<DocumentId> = sqlx::query_scalar!(
+        r#"
+        select id as "id: DocumentId" from documents
+        where owner_id = $1 and parent_id = $2 and deleted_at is null and not key = any($3)
+        "#,
+        scope.owner() as _,
+        parent as _,
+        keep,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if !gone.is_empty() {
+        delete(tx, scope, None, Some(&gone)).await?;
+    }
+    Ok(())
 }

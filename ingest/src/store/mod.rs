@@ -8,7 +8,9 @@
 pub mod chunks;
 pub mod collections;
 pub mod documents;
+pub mod embeddings;
+pub mod jobs;
 pub mod originals;
 pub mod purges;
-pub mod queue;
 pub mod revisions;
+pub mod stages;

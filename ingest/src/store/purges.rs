@@ -84,7 +84,28 @@ pub async fn oldest(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Pur
 /// # Errors
 /// What the database says.
 pub async fn finish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId]) -> sqlx::Result<()> {
-    sqlx::query!("delete from chunks where revision_id = any($1)", revisions as _).execute(&mut **tx).await?;
+    // Another chunk of the owner may say the same: its vector stays.
+    sqlx::query!(
+        r#"
+        with gone as (
+            delete from chunks c
+            using revisions r
+            where c.revision_id = any($1) and r.id = c.revision_id
+            returning r.owner_id, c.embedding_id
+        )
+        delete from embeddings e
+        using gone
+        where e.owner_id = gone.owner_id and e.id = gone.embedding_id
+          and not exists (
+              select from chunks c
+              join revisions r on r.id = c.revision_id
+              where c.embedding_id = e.id and r.owner_id = e.owner_id and c.revision_id <> all($1)
+          )
+        "#,
+        revisions as _,
+    )
+    .execute(&mut **tx)
+    .await?;
     sqlx::query!(
         r#"
         delete from revisions r

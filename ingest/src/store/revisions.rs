@@ -98,8 +98,25 @@ pub struct RevisionText {
     pub id: RevisionId,
     /// The document's title.
     pub title: String,
+    /// The document's key.
+    pub key: String,
     /// Canonical text.
     pub text: String,
+}
+
+impl RevisionText {
+    /// See [`meaningful_title`].
+    #[must_use]
+    pub fn meaningful_title(&self) -> &str {
+        meaningful_title(&self.title, &self.key)
+    }
+}
+
+/// The title as it is embedded: nothing, where the key stands in for one. So the
+/// same file under two names means the same.
+#[must_use]
+pub fn meaningful_title<'a>(title: &'a str, key: &str) -> &'a str {
+    if title == key { "" } else { title }
 }
 
 /// The texts of revisions, whoever owns them: for workers.
@@ -109,7 +126,12 @@ pub struct RevisionText {
 pub async fn texts(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::Result<Vec<RevisionText>> {
     sqlx::query_as!(
         RevisionText,
-        r#"select id as "id: RevisionId", title, text from revisions where id = any($1)"#,
+        r#"
+        select r.id as "id: RevisionId", r.title, d.key, r.text
+        from revisions r
+        join documents d on d.id = r.document_id
+        where r.id = any($1)
+        "#,
         revisions as _,
     )
     .fetch_all(db)

@@ -1,13 +1,13 @@
-//! The queue of documents: what waits to be read, and how it moves from stage
-//! to stage. For workers, whoever owns the documents.
+//! The stages of documents: what a worker reads of one it has claimed, and how
+//! it moves from stage to stage. For workers, whoever owns the documents.
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgExecutor;
 
 use crate::ids::{CollectionId, DocumentId, RevisionId, UserId};
+use crate::scope::Scope;
 
-/// A document that waits to be read.
+/// A document that is to be read.
 #[derive(Debug)]
 pub struct Queued {
     /// Its id.
@@ -20,6 +20,8 @@ pub struct Queued {
     pub key: String,
     /// Its title, or its key while it has none.
     pub title: String,
+    /// Where it came from.
+    pub uri: Option<String>,
     /// As the caller declared it.
     pub media_type: Option<String>,
     /// For filters.
@@ -28,67 +30,31 @@ pub struct Queued {
     pub version: i64,
     /// SHA-256 of the bytes.
     pub source_sha256: Vec<u8>,
-    /// When it was queued.
-    pub updated_at: DateTime<Utc>,
+    /// How many files it lies within.
+    pub depth: i16,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
 
-/// Documents that wait, oldest first, from after `after`, with their bytes: as
-/// many as fit into `max_bytes`, but at least one. Whoever owns them: for
-/// workers.
+/// Documents with their bytes, whoever owns them.
 ///
 /// # Errors
 /// What the database says.
-pub async fn queued(
-    db: impl PgExecutor<'_>,
-    after: Option<(DateTime<Utc>, DocumentId)>,
-    limit: i64,
-    max_bytes: i64,
-) -> sqlx::Result<Vec<Queued>> {
-    let (since, id) = after.unzip();
+pub async fn queued(db: impl PgExecutor<'_>, documents: &[DocumentId]) -> sqlx::Result<Vec<Queued>> {
     sqlx::query_as!(
         Queued,
         r#"
-        with next as (
-            select id, (sum(source_bytes) over (order by updated_at, id))::bigint - source_bytes as before
-            from (
-                select id, updated_at, source_bytes
-                from documents
-                where stage = 'queued' and deleted_at is null
-                  and ($3::timestamptz is null or (updated_at, id) > ($3, $4))
-                order by updated_at, id
-                limit $1
-            ) oldest
-        )
         select
             d.id as "id: DocumentId", d.owner_id as "owner: UserId",
-            d.collection_id as "collection: CollectionId", d.key, d.title, d.media_type, d.meta, d.version,
-            d.source_sha256, d.updated_at, o.bytes
-        from next
-        join documents d on d.id = next.id
+            d.collection_id as "collection: CollectionId", d.key, d.title, d.uri, d.media_type, d.meta, d.version,
+            d.source_sha256, d.depth, o.bytes
+        from documents d
         join originals o on o.owner_id = d.owner_id and o.sha256 = d.source_sha256
-        where next.before < $2
-        order by d.updated_at, d.id
+        where d.id = any($1) and d.deleted_at is null
         "#,
-        limit,
-        max_bytes,
-        since,
-        id as _,
+        documents as _,
     )
     .fetch_all(db)
-    .await
-}
-
-/// Whether any document waits to be read.
-///
-/// # Errors
-/// What the database says.
-pub async fn any_queued(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (select from documents where stage = 'queued' and deleted_at is null) as "any!""#
-    )
-    .fetch_one(db)
     .await
 }
 
@@ -102,10 +68,15 @@ pub async fn publish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId])
     sqlx::query_scalar!(
         r#"
         update documents d
-        set revision_id = r.id, title = r.title, updated_at = now(),
+        set revision_id = r.id, title = r.title, updated_at = now(), words_at = now(),
+            failure_code = null, failure_message = null,
             stage = case
                 when exists (select from chunks c where c.revision_id = r.id and not c.embedded) then 'words'
                 else 'done'
+            end,
+            done_at = case
+                when exists (select from chunks c where c.revision_id = r.id and not c.embedded) then null
+                else now()
             end
         from revisions r
         where r.id = any($1) and d.id = r.document_id and d.version = r.version and d.deleted_at is null
@@ -149,49 +120,85 @@ pub async fn fail(
 ///
 /// # Errors
 /// What the database says.
-pub async fn finish(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::Result<()> {
+pub async fn finish(db: impl PgExecutor<'_>, documents: &[DocumentId]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update documents d
-        set stage = 'done', updated_at = now()
-        where d.revision_id = any($1) and d.stage = 'words'
+        set stage = 'done', done_at = now(), updated_at = now()
+        where d.id = any($1) and d.stage = 'words'
           and not exists (select from chunks c where c.revision_id = d.revision_id and not c.embedded)
         "#,
-        revisions as _,
+        documents as _,
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Puts documents back from `done` to `words`, because vectors were lost.
+/// Puts documents back from `done` to `words`, because vectors were lost, and
+/// queues them to be embedded.
 ///
 /// # Errors
 /// What the database says.
-pub async fn reopen(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::Result<()> {
+pub async fn reopen(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, revisions: &[RevisionId]) -> sqlx::Result<()> {
     sqlx::query!(
-        "update documents set stage = 'words', updated_at = now() where revision_id = any($1) and stage = 'done'",
+        r#"
+        update documents set stage = 'words', done_at = null, updated_at = now()
+        where revision_id = any($1) and owner_id = $2 and stage = 'done' and deleted_at is null
+        "#,
         revisions as _,
+        scope.owner() as _,
     )
-    .execute(db)
+    .execute(&mut **tx)
     .await?;
-    Ok(())
+    requeue_jobs(tx, scope, revisions, "embed").await
 }
 
 /// Puts documents back to `queued`, so that they are read and indexed again.
 ///
 /// # Errors
 /// What the database says.
-pub async fn requeue(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::Result<()> {
+pub async fn requeue(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, revisions: &[RevisionId]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update documents
-        set stage = 'queued', version = version + 1, updated_at = now()
-        where revision_id = any($1) and deleted_at is null
+        set stage = 'queued', version = version + 1, queued_at = now(), words_at = null, done_at = null,
+            updated_at = now()
+        where revision_id = any($1) and owner_id = $2 and deleted_at is null
         "#,
         revisions as _,
+        scope.owner() as _,
     )
-    .execute(db)
+    .execute(&mut **tx)
+    .await?;
+    requeue_jobs(tx, scope, revisions, "read").await
+}
+
+async fn requeue_jobs(
+    tx: &mut sqlx::PgTransaction<'_>,
+    scope: Scope,
+    revisions: &[RevisionId],
+    step: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into jobs (
+            id, owner_id, collection_id, document_id, version, bytes, step, state, due_at, created_at, updated_at
+        )
+        select gen_random_uuid(), owner_id, collection_id, id, version, source_bytes, $3, 'waiting', now(), now(), now()
+        from documents
+        where revision_id = any($1) and owner_id = $2 and deleted_at is null
+        on conflict (document_id) do update
+        set version = excluded.version, state = 'waiting', attempts = 0, orphaned = 0,
+            step = case when jobs.step = 'read' and jobs.state <> 'dead' then 'read' else excluded.step end,
+            due_at = now(), worker_id = null, lease_until = null, fence = nextval('job_fences'),
+            failure_code = null, failure_message = null, updated_at = now()
+        "#,
+        revisions as _,
+        scope.owner() as _,
+        step,
+    )
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }

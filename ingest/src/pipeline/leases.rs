@@ -1,0 +1,82 @@
+//! Leases: the claims that a line of work holds, and the heartbeat that keeps
+//! them. A claim that was lost is found out when its work is committed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::corpus::Corpus;
+use crate::ids::JobId;
+use crate::store::jobs::{self, Claim, LEASE};
+
+/// The claims of one line. Cloning shares them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Leases(Arc<Mutex<HashMap<JobId, Claim>>>);
+
+impl Leases {
+    /// Adds claims that were just made.
+    pub(super) fn add(&self, claims: &[Claim]) {
+        self.with(|held| held.extend(claims.iter().map(|claim| (claim.id, *claim))));
+    }
+
+    /// Takes claims away: done, given up, or somebody else's now.
+    pub(super) fn remove(&self, jobs: impl IntoIterator<Item = JobId>) {
+        self.with(|held| {
+            for job in jobs {
+                held.remove(&job);
+            }
+        });
+    }
+
+    fn all(&self) -> Vec<Claim> {
+        self.with(|held| held.values().copied().collect())
+    }
+
+    /// Gives back whatever is still held.
+    pub(super) async fn release(&self, corpus: &Corpus) {
+        let claims = self.with(std::mem::take).into_values().collect::<Vec<_>>();
+        if claims.is_empty() {
+            return;
+        }
+        if let Err(error) = jobs::release(&corpus.db, &claims).await {
+            // They come back by themselves when the leases run out.
+            tracing::warn!(%error, claims = claims.len(), "claims could not be given back");
+        }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<JobId, Claim>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Keeps the leases of all lines, and puts back what other workers left behind,
+/// until it is dropped.
+pub(super) async fn heartbeat(corpus: Corpus, lines: Vec<Leases>, work: Arc<Notify>) {
+    let mut tick = tokio::time::interval(LEASE / 3);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        for leases in &lines {
+            let held = leases.all();
+            if held.is_empty() {
+                continue;
+            }
+            match jobs::renew(&corpus.db, &held).await {
+                Ok(renewed) if renewed.len() < held.len() => {
+                    tracing::debug!(lost = held.len() - renewed.len(), "claims were finished or lost meanwhile");
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+            }
+        }
+        match jobs::recover(&corpus.db, false).await {
+            Ok(0) => {}
+            Ok(jobs) => {
+                tracing::warn!(jobs, "work of vanished workers was put back");
+                work.notify_waiters();
+            }
+            Err(error) => tracing::warn!(%error, "work of vanished workers could not be put back"),
+        }
+    }
+}

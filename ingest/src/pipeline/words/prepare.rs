@@ -1,0 +1,111 @@
+//! Reading and cutting: what needs a processor and nothing else.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::refuse::Refused;
+use crate::chunk::{self, ChunkConfig};
+use crate::context::contextual;
+use crate::corpus::Corpus;
+use crate::document::{Chunk, Parsed, slice_all};
+use crate::error::Result;
+use crate::ids::{EmbeddingId, JobId, RevisionId};
+use crate::parse::ParseError;
+use crate::reader::Unread;
+use crate::scope::Scope;
+use crate::store::embeddings;
+use crate::store::jobs::Claim;
+use crate::store::revisions;
+use crate::store::stages::{self, Queued};
+
+/// A document that was read and cut.
+pub(super) struct Prepared {
+    pub claim: Claim,
+    pub queued: Queued,
+    pub scope: Scope,
+    pub revision: RevisionId,
+    pub parsed: Parsed,
+    pub title: String,
+    pub text_sha256: Vec<u8>,
+    pub chunks: Vec<Chunk>,
+    /// Where each chunk lies in the text, in bytes.
+    pub ranges: Vec<Range<usize>>,
+    /// What each chunk is embedded as.
+    pub embeddings: Vec<EmbeddingId>,
+}
+
+/// What became of a batch of claims.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub prepared: Vec<Prepared>,
+    pub refused: Vec<Refused>,
+}
+
+impl Batch {
+    /// The jobs of all of them.
+    pub(super) fn jobs(&self) -> Vec<JobId> {
+        let prepared = self.prepared.iter().map(|document| document.claim.id);
+        prepared.chain(self.refused.iter().map(|refused| refused.claim.id)).collect()
+    }
+}
+
+/// Reads and cuts the claimed documents, on all cores.
+pub(super) async fn prepare(corpus: &Corpus, claims: Vec<Claim>) -> Result<Batch> {
+    let ids: Vec<_> = claims.iter().map(|claim| claim.document).collect();
+    let queued = stages::queued(&corpus.db, &ids).await?;
+    let lanes = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
+    let mut running = JoinSet::new();
+    for queued in queued {
+        let Some(claim) = claims.iter().find(|claim| claim.document == queued.id).copied() else { continue };
+        let (corpus, lanes) = (corpus.clone(), Arc::clone(&lanes));
+        running.spawn(async move {
+            let _lane = lanes.acquire().await;
+            let (id, version, scope) = (queued.id, queued.version, Scope::stored(queued.owner));
+            let refused = |reason| Refused { claim, document: id, version, scope, reason };
+            read(&corpus, claim, queued).await.map_err(refused)
+        });
+    }
+    let mut batch = Batch::default();
+    while let Some(done) = running.join_next().await {
+        match done? {
+            Ok(prepared) => batch.prepared.push(prepared),
+            Err(refused) => batch.refused.push(refused),
+        }
+    }
+    Ok(batch)
+}
+
+async fn read(corpus: &Corpus, claim: Claim, mut queued: Queued) -> std::result::Result<Prepared, Unread> {
+    let bytes = std::mem::take(&mut queued.bytes);
+    let parsed = corpus.reader.read(bytes, &queued.key, queued.media_type.as_deref()).await?;
+    let corpus = corpus.clone();
+    let cut = tokio::task::spawn_blocking(move || cut(&corpus, claim, queued, parsed));
+    cut.await.map_err(|_| Unread::Failed("the chunker ended early".to_owned()))?
+}
+
+fn cut(corpus: &Corpus, claim: Claim, queued: Queued, parsed: Parsed) -> std::result::Result<Prepared, Unread> {
+    let config = ChunkConfig { max_tokens: corpus.config.max_chunk_tokens, ..ChunkConfig::default() };
+    let chunks = chunk::chunk(&parsed, corpus.embedder.tokens(), &config);
+    if chunks.is_empty() && parsed.members.is_empty() {
+        return Err(ParseError::NoText.into());
+    }
+    // A title that a caller gave is kept; the key only stands in for one.
+    let own_title = parsed.title.clone().filter(|_| queued.title == queued.key);
+    let title = own_title.unwrap_or_else(|| queued.title.clone());
+    let named = revisions::meaningful_title(&title, &queued.key);
+    let texts = slice_all(&parsed.text, chunks.iter().map(|chunk| chunk.span));
+    let start = parsed.text.as_ptr() as usize;
+    let range = |slice: &&str| slice.as_ptr() as usize - start..slice.as_ptr() as usize - start + slice.len();
+    let ranges = texts.iter().map(range).collect();
+    let embedding = |(chunk, text): (&Chunk, &str)| {
+        embeddings::derived_id(corpus.embedder.model(), &contextual(named, chunk, text))
+    };
+    let embeddings = chunks.iter().zip(texts).map(embedding).collect();
+    let text_sha256 = Sha256::digest(parsed.text.as_bytes()).to_vec();
+    let (scope, revision) = (Scope::stored(queued.owner), revisions::derived_id(queued.id, queued.version));
+    Ok(Prepared { claim, queued, scope, revision, parsed, title, text_sha256, chunks, ranges, embeddings })
+}

@@ -1,0 +1,576 @@
+//! The queue: documents that wait to be read or embedded, who works on them,
+//! and what was given up.
+//!
+//! A job is claimed for the length of a lease and under a fencing number that
+//! grows with each claim. Whatever a worker commits, it commits in a
+//! transaction that first asks [`hold`]: a worker that slept past its lease, or
+//! whose document was changed meanwhile, is told so by the row itself.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgExecutor;
+use sqlx::postgres::types::PgInterval;
+
+use crate::ids::{CollectionId, DocumentId, JobId, UserId, WorkerId};
+use crate::scope::Scope;
+
+/// How long a claim lasts without a heartbeat.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// Tries of a step before a job is given up.
+pub const MAX_ATTEMPTS: i32 = 3;
+/// Workers that may vanish with a job in hand before it is given up. More than
+/// tries, for it is mostly the worker's own end and not the document's doing.
+const MAX_ORPHANED: i32 = 10;
+
+/// What is to be done next with a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Step {
+    /// Read it, cut it, index its words.
+    Read,
+    /// Embed its chunks.
+    Embed,
+}
+
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum State {
+    /// Nobody works on it.
+    Waiting,
+    /// A worker holds it.
+    Running,
+    /// Given up; its failure says why.
+    Dead,
+}
+
+/// A job that this worker holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The job.
+    pub id: JobId,
+    /// Its number for this claim.
+    pub fence: i64,
+    /// The document it serves.
+    pub document: DocumentId,
+    /// Whose it is.
+    pub owner: UserId,
+    /// Tries of this step that failed before.
+    pub attempts: i32,
+}
+
+/// A document that comes in, for [`enqueue`].
+#[derive(Debug, Clone, Copy)]
+pub struct NewJob {
+    /// The document.
+    pub document: DocumentId,
+    /// Bytes of its source.
+    pub bytes: i64,
+    /// Within its collection; higher goes first.
+    pub priority: i16,
+}
+
+/// Queues a document to be read, in the transaction that took it in. What was
+/// under way for an older version may not commit any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn enqueue(db: impl PgExecutor<'_>, scope: Scope, job: &NewJob) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into jobs (
+            id, owner_id, collection_id, document_id, version, bytes, step, state, priority,
+            due_at, created_at, updated_at
+        )
+        select $1, d.owner_id, d.collection_id, d.id, d.version, $4, 'read', 'waiting', $5, now(), now(), now()
+        from documents d
+        where d.id = $2 and d.owner_id = $3
+        on conflict (document_id) do update
+        set version = excluded.version, bytes = excluded.bytes, step = 'read', state = 'waiting',
+            priority = excluded.priority, due_at = now(), attempts = 0, orphaned = 0, worker_id = null,
+            lease_until = null, fence = nextval('job_fences'), failure_code = null, failure_message = null,
+            updated_at = now()
+        "#,
+        JobId::new() as _,
+        job.document as _,
+        scope.owner() as _,
+        job.bytes,
+        job.priority,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Claims what is due, in fair shares: owners take turns, and within an owner
+/// collections do. At most `limit` jobs and, but for the first, `max_bytes` of
+/// their sources.
+///
+/// # Errors
+/// What the database says.
+pub async fn claim(
+    db: impl PgExecutor<'_>,
+    worker: WorkerId,
+    step: Step,
+    limit: i64,
+    max_bytes: i64,
+) -> sqlx::Result<Vec<Claim>> {
+    // The first part walks from lane to lane along the index, however long each is.
+    sqlx::query_as!(
+        Claim,
+        r#"
+        with recursive lanes as (
+            (
+                select owner_id, collection_id from jobs
+                where state = 'waiting' and step = $1
+                order by owner_id, collection_id limit 1
+            )
+            union all
+            select next.owner_id, next.collection_id
+            from lanes
+            cross join lateral (
+                select owner_id, collection_id from jobs
+                where state = 'waiting' and step = $1
+                  and (owner_id, collection_id) > (lanes.owner_id, lanes.collection_id)
+                order by owner_id, collection_id limit 1
+            ) next
+        ),
+        candidates as (
+            select job.*, lanes.owner_id, lanes.collection_id
+            from lanes
+            cross join lateral (
+                select id, bytes, priority, row_number() over (order by priority desc, due_at, id) as turn
+                from jobs
+                where state = 'waiting' and step = $1
+                  and owner_id = lanes.owner_id and collection_id = lanes.collection_id and due_at <= now()
+                order by priority desc, due_at, id
+                limit $2
+            ) job
+        ),
+        turns as (
+            select id, bytes, row_number() over (
+                partition by owner_id order by turn, priority desc, collection_id
+            ) as turn
+            from candidates
+        ),
+        shares as (
+            select id, turn, (sum(bytes) over (order by turn, id))::bigint - bytes as before from turns
+        ),
+        picked as (
+            select job.id
+            from shares
+            join jobs job on job.id = shares.id
+            where shares.before < $3 and job.state = 'waiting'
+            order by shares.turn, shares.id
+            limit $2
+            for update of job skip locked
+        )
+        update jobs
+        set state = 'running', worker_id = $4, lease_until = now() + $5,
+            fence = nextval('job_fences'), updated_at = now()
+        from picked
+        where jobs.id = picked.id
+        returning
+            jobs.id as "id: JobId", jobs.fence, jobs.document_id as "document: DocumentId",
+            jobs.owner_id as "owner: UserId", jobs.attempts
+        "#,
+        step as Step,
+        limit,
+        max_bytes,
+        worker as _,
+        lease(),
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Which of the claims still hold; their rows stay locked until the
+/// transaction ends, so that nobody takes them over meanwhile.
+///
+/// # Errors
+/// What the database says.
+pub async fn hold(tx: &mut sqlx::PgTransaction<'_>, claims: &[Claim]) -> sqlx::Result<Vec<JobId>> {
+    let (ids, fences) = keys(claims);
+    sqlx::query_scalar!(
+        r#"
+        select job.id as "id: JobId"
+        from unnest($1::uuid[], $2::bigint[]) as held (id, fence)
+        join jobs job on job.id = held.id and job.fence = held.fence
+        where job.state = 'running' and job.lease_until > now()
+        order by job.id
+        for update of job
+        "#,
+        &ids as _,
+        &fences,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Prolongs the leases of claims that still hold, and says which those are.
+///
+/// # Errors
+/// What the database says.
+pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Vec<JobId>> {
+    let (ids, fences) = keys(claims);
+    sqlx::query_scalar!(
+        r#"
+        update jobs
+        set lease_until = now() + $3
+        from unnest($1::uuid[], $2::bigint[]) as held (id, fence)
+        where jobs.id = held.id and jobs.fence = held.fence
+          and jobs.state = 'running' and jobs.lease_until > now()
+        returning jobs.id as "id: JobId"
+        "#,
+        &ids as _,
+        &fences,
+        lease(),
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Moves jobs on from reading to embedding. The caller holds them.
+///
+/// # Errors
+/// What the database says.
+pub async fn advance(tx: &mut sqlx::PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update jobs
+        set step = 'embed', state = 'waiting', attempts = 0, orphaned = 0, worker_id = null, lease_until = null,
+            due_at = now(), updated_at = now()
+        where id = any($1)
+        "#,
+        jobs as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Removes jobs whose work is done, and says which: those of the given ones
+/// whose document is done. The caller holds them.
+///
+/// # Errors
+/// What the database says.
+pub async fn finish(tx: &mut sqlx::PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<Vec<JobId>> {
+    sqlx::query_scalar!(
+        r#"
+        delete from jobs
+        using documents d
+        where jobs.id = any($1) and d.id = jobs.document_id and d.stage = 'done'
+        returning jobs.id as "id: JobId"
+        "#,
+        jobs as _,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// Gives claims back, to be claimed again at once. Nothing is counted against
+/// them.
+///
+/// # Errors
+/// What the database says.
+pub async fn release(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<()> {
+    let (ids, fences) = keys(claims);
+    sqlx::query!(
+        r#"
+        update jobs
+        set state = 'waiting', worker_id = null, lease_until = null, updated_at = now()
+        from unnest($1::uuid[], $2::bigint[]) as held (id, fence)
+        where jobs.id = held.id and jobs.fence = held.fence and jobs.state = 'running'
+        "#,
+        &ids as _,
+        &fences,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Puts a job back to be tried again after `delay`, one try more on its count.
+/// The caller holds it.
+///
+/// # Errors
+/// What the database says.
+pub async fn retry(
+    tx: &mut sqlx::PgTransaction<'_>,
+    job: JobId,
+    delay: Duration,
+    code: &str,
+    message: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update jobs
+        set state = 'waiting', attempts = attempts + 1, worker_id = null, lease_until = null,
+            due_at = now() + $2, failure_code = $3, failure_message = $4, updated_at = now()
+        where id = $1
+        "#,
+        job as _,
+        interval(delay),
+        code,
+        message,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Gives a job up. The caller holds it.
+///
+/// # Errors
+/// What the database says.
+pub async fn bury(tx: &mut sqlx::PgTransaction<'_>, job: JobId, code: &str, message: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update jobs
+        set state = 'dead', attempts = attempts + 1, worker_id = null, lease_until = null,
+            failure_code = $2, failure_message = $3, updated_at = now()
+        where id = $1
+        "#,
+        job as _,
+        code,
+        message,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Puts back what vanished workers held: all whose lease has run out, or, with
+/// `every`, all that are held. That one is for a process that knows it is the
+/// only one. A job that outlived too many workers is given up, and its
+/// document with it. Returns how many were put back.
+///
+/// # Errors
+/// What the database says.
+pub async fn recover(db: impl PgExecutor<'_>, every: bool) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+        with lost as (
+            update jobs
+            set state = case when orphaned + 1 < $2 then 'waiting' else 'dead' end,
+                orphaned = orphaned + 1, worker_id = null, lease_until = null,
+                failure_code = case when orphaned + 1 < $2 then failure_code else 'abandoned' end,
+                failure_message = case when orphaned + 1 < $2 then failure_message else $3 end,
+                updated_at = now()
+            where id in (
+                select id from jobs
+                where state = 'running' and ($1 or lease_until <= now())
+                for update skip locked
+            )
+            returning document_id, version, state
+        ),
+        failed as (
+            update documents d
+            set stage = 'failed', failure_code = 'abandoned', failure_message = $3, updated_at = now()
+            from lost
+            where lost.state = 'dead' and d.id = lost.document_id and d.version = lost.version
+        )
+        select count(*) as "count!" from lost where state = 'waiting'
+        "#,
+        every,
+        MAX_ORPHANED,
+        format!(
+            "the worker ended {MAX_ORPHANED} times while it had this document in hand;              leave it out, or run `footnote jobs retry` once the cause is found"
+        ),
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Whether anything waits to be read, whoever works on it.
+///
+/// # Errors
+/// What the database says.
+pub async fn any_unread(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from jobs where step = 'read' and state <> 'dead') as "any!""#)
+        .fetch_one(db)
+        .await
+}
+
+/// A job as its owner or an operator sees it.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// The document it serves.
+    pub document_id: DocumentId,
+    /// The document's collection.
+    pub collection_id: CollectionId,
+    /// The document's key.
+    pub key: String,
+    /// What is to be done next.
+    pub step: Step,
+    /// Where it stands.
+    pub state: State,
+    /// Within its collection; higher goes first.
+    pub priority: i16,
+    /// Tries of this step that failed.
+    pub attempts: i32,
+    /// When it may be claimed.
+    pub due_at: DateTime<Utc>,
+    /// Stable code of the last failure.
+    pub failure_code: Option<String>,
+    /// What went wrong last and what to do.
+    pub failure_message: Option<String>,
+    /// When its document was first queued.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed hands.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Filter {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only of this document.
+    pub document: Option<DocumentId>,
+    /// From after this one.
+    pub after: Option<JobId>,
+}
+
+/// The owner's jobs, in order of their ids.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(db: impl PgExecutor<'_>, scope: Scope, filter: Filter, limit: i64) -> sqlx::Result<Vec<Job>> {
+    sqlx::query_as!(
+        Job,
+        r#"
+        select
+            j.id as "id: JobId", j.document_id as "document_id: DocumentId",
+            j.collection_id as "collection_id: CollectionId", d.key, j.step as "step: Step",
+            j.state as "state: State", j.priority, j.attempts, j.due_at, j.failure_code, j.failure_message,
+            j.created_at, j.updated_at
+        from jobs j
+        join documents d on d.id = j.document_id
+        where j.owner_id = $1
+          and ($2::text is null or j.state = $2)
+          and ($3::uuid is null or j.document_id = $3)
+          and ($4::uuid is null or j.id > $4)
+        order by j.id
+        limit $5
+        "#,
+        scope.owner() as _,
+        filter.state as _,
+        filter.document as _,
+        filter.after as _,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Puts given-up jobs back into the queue, their counts at nothing, and their
+/// documents back to `queued`. Returns how many those were.
+///
+/// # Errors
+/// What the database says.
+pub async fn revive(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+        with revived as (
+            update jobs
+            set state = 'waiting', step = 'read', attempts = 0, orphaned = 0, due_at = now(),
+                failure_code = null, failure_message = null, updated_at = now()
+            where owner_id = $1 and state = 'dead' and ($2::uuid[] is null or id = any($2))
+            returning document_id
+        ),
+        queued as (
+            update documents d
+            set stage = 'queued', failure_code = null, failure_message = null, queued_at = now(), updated_at = now()
+            from revived
+            where d.id = revived.document_id and d.deleted_at is null
+        )
+        select count(*) as "count!" from revived
+        "#,
+        scope.owner() as _,
+        jobs as _,
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Stops jobs that wait or run: they are given up as cancelled, and a worker
+/// that has one in hand may not commit it. Returns how many those were.
+///
+/// # Errors
+/// What the database says.
+pub async fn cancel(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"
+        with cancelled as (
+            update jobs
+            set state = 'dead', worker_id = null, lease_until = null, fence = nextval('job_fences'),
+                failure_code = 'cancelled', failure_message = $3, updated_at = now()
+            where owner_id = $1 and state <> 'dead' and ($2::uuid[] is null or id = any($2))
+            returning document_id, version
+        ),
+        failed as (
+            update documents d
+            set stage = 'failed', failure_code = 'cancelled', failure_message = $3, updated_at = now()
+            from cancelled
+            where d.id = cancelled.document_id and d.version = cancelled.version
+        )
+        select count(*) as "count!" from cancelled
+        "#,
+        scope.owner() as _,
+        jobs as _,
+        "it was cancelled; upload it again or run `footnote jobs retry` to go on",
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// How much waits, runs and was given up.
+#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+pub struct Queue {
+    /// What is to be done.
+    pub step: Step,
+    /// Where the jobs stand.
+    pub state: State,
+    /// How many.
+    pub jobs: i64,
+    /// Seconds since the oldest of them changed hands.
+    pub oldest_seconds: f64,
+}
+
+/// The state of the queue, over all owners.
+///
+/// # Errors
+/// What the database says.
+pub async fn queue(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Queue>> {
+    sqlx::query_as!(
+        Queue,
+        r#"
+        select
+            step as "step: Step", state as "state: State", count(*) as "jobs!",
+            extract(epoch from now() - min(updated_at))::float8 as "oldest_seconds!"
+        from jobs
+        group by step, state
+        order by step, state
+        "#,
+    )
+    .fetch_all(db)
+    .await
+}
+
+fn keys(claims: &[Claim]) -> (Vec<JobId>, Vec<i64>) {
+    claims.iter().map(|claim| (claim.id, claim.fence)).unzip()
+}
+
+fn lease() -> PgInterval {
+    interval(LEASE)
+}
+
+fn interval(duration: Duration) -> PgInterval {
+    PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
+}
