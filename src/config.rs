@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use config::{Environment, File, FileFormat, Map};
 use footnote_ingest::config::{
-    Config as CorpusConfig, DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_BYTES, EmbedderConfig, IndexConfig,
+    Config as CorpusConfig, DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_BYTES, EmbedderConfig, IndexConfig, ParserLimits,
 };
 use footnote_ingest::disk::DEFAULT_RESERVE;
 use footnote_ingest::embed::{LocalConfig, ProviderConfig};
@@ -80,10 +80,17 @@ pub struct Settings {
     pub answer_threshold: f32,
     /// The program whose child processes read files; none takes this one.
     pub parser_program: Option<PathBuf>,
+    /// Memory that reading one file may take, in bytes.
+    pub parser_memory_bytes: u64,
+    /// Processor time that reading one file may take, in seconds.
+    pub parser_cpu_seconds: u64,
+    /// Time on the clock that reading one file may take, in seconds.
+    pub parser_wall_seconds: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
+        let parser = ParserLimits::default();
         Self {
             data_dir: default_data_dir(),
             listen: "127.0.0.1:8080".into(),
@@ -111,6 +118,9 @@ impl Default for Settings {
             max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
             answer_threshold: crate::llm::extractive::DEFAULT_THRESHOLD,
             parser_program: None,
+            parser_memory_bytes: parser.memory_bytes,
+            parser_cpu_seconds: parser.cpu_seconds,
+            parser_wall_seconds: parser.wall_seconds,
         }
     }
 }
@@ -154,6 +164,11 @@ impl Settings {
             max_file_bytes: self.max_file_bytes,
             max_chunk_tokens: self.max_chunk_tokens,
             parser_program: self.parser_program.clone().or_else(|| std::env::current_exe().ok()),
+            parser_limits: ParserLimits {
+                memory_bytes: self.parser_memory_bytes,
+                cpu_seconds: self.parser_cpu_seconds,
+                wall_seconds: self.parser_wall_seconds,
+            },
             ..CorpusConfig::new(self.embedder(), index)
         }
     }

@@ -42,6 +42,25 @@ pub struct Config {
     /// Program that reads files when it is started with
     /// [`crate::reader::CHILD_ARG`]; `None` reads them in this process.
     pub parser_program: Option<PathBuf>,
+    /// What such a process may take for a file.
+    pub parser_limits: ParserLimits,
+}
+
+/// What reading one file may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParserLimits {
+    /// Private memory, in bytes.
+    pub memory_bytes: u64,
+    /// Processor time, in seconds.
+    pub cpu_seconds: u64,
+    /// Time on the clock, in seconds.
+    pub wall_seconds: u64,
+}
+
+impl Default for ParserLimits {
+    fn default() -> Self {
+        Self { memory_bytes: 512 << 20, cpu_seconds: 30, wall_seconds: 60 }
+    }
 }
 
 /// The largest file that is taken unless configured otherwise: 64 MiB.
@@ -61,6 +80,7 @@ impl Config {
             max_file_bytes: DEFAULT_MAX_FILE_BYTES,
             max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
             parser_program: None,
+            parser_limits: ParserLimits::default(),
         }
     }
 }

@@ -88,7 +88,7 @@ impl Corpus {
             IndexConfig::Server(server) => Index::Server(ServerIndex::open(server, dimensions).await?),
         };
         let reader = match &config.parser_program {
-            Some(program) => Reader::sandboxed(program.clone(), config.max_file_bytes),
+            Some(program) => Reader::sandboxed(program.clone(), config.parser_limits, config.max_file_bytes),
             None => Reader::Here,
         };
         reader.warm().await?;

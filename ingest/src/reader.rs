@@ -1,6 +1,9 @@
 //! Where files are read: in this process, or in child processes with limits.
 //! Floor 3: imports the parsers and the sandbox.
 
+use std::time::Duration;
+
+use crate::config::ParserLimits;
 use crate::document::Parsed;
 use crate::parse::{self, ParseError, Source};
 use crate::sandbox::{Refusal, Sandbox, SandboxConfig};
@@ -62,13 +65,17 @@ impl From<Refusal> for Unread {
 }
 
 impl Reader {
-    /// A reader in child processes of `program`, for files up to `max_file_bytes`.
+    /// A reader in child processes of `program`, with `limits` for each file.
     #[must_use]
-    pub fn sandboxed(program: std::path::PathBuf, max_file_bytes: u64) -> Self {
+    pub fn sandboxed(program: std::path::PathBuf, limits: ParserLimits, max_file_bytes: u64) -> Self {
         let usual = SandboxConfig::new(program, vec![CHILD_ARG.into()]);
-        let memory_bytes = usual.memory_bytes.max(max_file_bytes.saturating_mul(MEMORY_FOR_A_BYTE));
-        let output_bytes = usual.output_bytes.max(max_file_bytes.saturating_mul(2));
-        Self::Sandboxed(Sandbox::new(SandboxConfig { memory_bytes, output_bytes, ..usual }))
+        Self::Sandboxed(Sandbox::new(SandboxConfig {
+            memory_bytes: limits.memory_bytes.max(max_file_bytes.saturating_mul(MEMORY_FOR_A_BYTE)),
+            cpu_seconds: limits.cpu_seconds,
+            wall: Duration::from_secs(limits.wall_seconds),
+            output_bytes: usual.output_bytes.max(max_file_bytes.saturating_mul(2)),
+            ..usual
+        }))
     }
 
     /// Starts what reading needs ahead of the first file, and logs how far it is

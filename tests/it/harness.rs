@@ -13,6 +13,8 @@ use footnote::http::{self, Hosts};
 use footnote::startup::Service;
 use footnote::storage::database;
 use footnote::storage::embedded::{Config, EmbeddedPostgres, PORT, USER};
+use footnote_ingest::config::{Config as CorpusConfig, EmbedderConfig, IndexConfig};
+use footnote_ingest::corpus::Corpus;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
@@ -28,6 +30,31 @@ pub struct TestApp {
     pub settings: Settings,
     postgres: EmbeddedPostgres,
     folder: TempDir,
+}
+
+/// A corpus without a service, workers or a model: words hashed into vectors.
+pub struct Rig {
+    pub corpus: Corpus,
+    postgres: EmbeddedPostgres,
+    folder: TempDir,
+}
+
+impl Rig {
+    pub async fn start() -> Self {
+        let folder = folder();
+        let (postgres, url) = start_postgres(&folder).await;
+        let db = database::open(url.parse().unwrap()).await.unwrap();
+        let index = IndexConfig::Edge(folder.path().join("index"));
+        let corpus = Corpus::open(db, CorpusConfig::new(EmbedderConfig::Hash, index)).await.unwrap();
+        Self { corpus, postgres, folder }
+    }
+
+    pub async fn stop(self) {
+        self.corpus.db.close().await;
+        drop(self.corpus);
+        self.postgres.stop().await.unwrap();
+        drop(self.folder);
+    }
 }
 
 /// A reply of the router.

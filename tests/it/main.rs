@@ -13,4 +13,5 @@ mod embedded_postgres;
 mod harness;
 mod kills;
 mod provider;
+mod queue;
 mod scripted;

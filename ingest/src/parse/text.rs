@@ -17,7 +17,7 @@ pub(super) fn decode_as(bytes: &[u8], named: Option<&'static Encoding>) -> Resul
     let text = match mark(bytes) {
         Some(Mark::Utf32 { big_endian }) => utf32(&bytes[4..], big_endian),
         Some(Mark::Other(encoding, length)) => encoding.decode_without_bom_handling(&bytes[length..]).0.into_owned(),
-        None => match (named, str::from_utf8(bytes)) {
+        None => match (named.or_else(|| unmarked_utf16(bytes)), str::from_utf8(bytes)) {
             (Some(encoding), _) if encoding != UTF_8 => encoding.decode_without_bom_handling(bytes).0.into_owned(),
             (_, Ok(text)) => text.to_owned(),
             (_, Err(_)) => guess(bytes).decode_without_bom_handling(bytes).0.into_owned(),
@@ -47,6 +47,22 @@ fn utf32(bytes: &[u8], big_endian: bool) -> String {
     let (units, _) = bytes.as_chunks::<4>();
     let value = |unit: &[u8; 4]| if big_endian { u32::from_be_bytes(*unit) } else { u32::from_le_bytes(*unit) };
     units.iter().map(|unit| char::from_u32(value(unit)).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
+/// UTF-16 without a mark, by where its NULs are: mostly in every other byte, as
+/// letters of the Latin script have them, and hardly ever in those between.
+fn unmarked_utf16(bytes: &[u8]) -> Option<&'static Encoding> {
+    let head = &bytes[..bytes.len().min(4096)];
+    let (units, rest) = head.as_chunks::<2>();
+    let nuls = |place: usize| units.iter().filter(|unit| unit[place] == 0).count();
+    let (high, low) = (nuls(0), nuls(1));
+    let is_most = |count: usize, other: usize| count * 10 > units.len() * 7 && other * 100 <= units.len();
+    match () {
+        () if !rest.is_empty() || units.len() < 4 => None,
+        () if is_most(high, low) => Some(UTF_16BE),
+        () if is_most(low, high) => Some(UTF_16LE),
+        () => None,
+    }
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {
@@ -89,6 +105,14 @@ mod tests {
         for (mark, body) in files {
             assert_eq!(decode(&[mark, &body].concat()).unwrap(), TEXT, "{mark:x?}");
         }
+    }
+
+    #[test]
+    fn utf_16_is_known_without_a_mark_too() {
+        let latin = "A line of words, with an ä.";
+        let little: Vec<u8> = latin.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = latin.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!((decode(&little).unwrap(), decode(&big).unwrap()), (latin.to_owned(), latin.to_owned()));
     }
 
     #[test]
