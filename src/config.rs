@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 /// Prefix of this service's own variables.
 const PREFIX: &str = "FOOTNOTE_";
 /// Variables that other programs share, without the prefix.
-const SHARED: &[&str] = &["DATABASE_URL", "QDRANT_URL", "QDRANT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"];
+const SHARED: &[&str] =
+    &["DATABASE_URL", "QDRANT_URL", "QDRANT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OCR_COMMAND"];
 /// Where OpenAI itself answers.
 const OPENAI: &str = "https://api.openai.com/v1";
 
@@ -86,6 +87,8 @@ pub struct Settings {
     pub parser_cpu_seconds: u64,
     /// Time on the clock that reading one file may take, in seconds.
     pub parser_wall_seconds: u64,
+    /// Command that prints the text of an image; none refuses scans.
+    pub ocr_command: Option<String>,
 }
 
 impl Default for Settings {
@@ -121,6 +124,7 @@ impl Default for Settings {
             parser_memory_bytes: parser.memory_bytes,
             parser_cpu_seconds: parser.cpu_seconds,
             parser_wall_seconds: parser.wall_seconds,
+            ocr_command: None,
         }
     }
 }
@@ -163,6 +167,7 @@ impl Settings {
             disk_reserve: self.disk_reserve_bytes,
             max_file_bytes: self.max_file_bytes,
             max_chunk_tokens: self.max_chunk_tokens,
+            ocr_command: self.ocr_command.clone(),
             parser_program: self.parser_program.clone().or_else(|| std::env::current_exe().ok()),
             parser_limits: ParserLimits {
                 memory_bytes: self.parser_memory_bytes,
@@ -257,6 +262,7 @@ const FIELDS: &[&str] = &[
     "disk_reserve_bytes",
     "max_chunk_tokens",
     "answer_threshold",
+    "ocr_command",
 ];
 
 /// `/var/lib/footnote` for root, whose home the database's user cannot enter;

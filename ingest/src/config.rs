@@ -42,6 +42,9 @@ pub struct Config {
     /// Program that reads files when it is started with
     /// [`crate::reader::CHILD_ARG`]; `None` reads them in this process.
     pub parser_program: Option<PathBuf>,
+    /// Command that prints the text of an image, such as
+    /// `tesseract {input} stdout`; `None` refuses scans.
+    pub ocr_command: Option<String>,
     /// What such a process may take for a file.
     pub parser_limits: ParserLimits,
 }
@@ -81,6 +84,7 @@ impl Config {
             max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
             parser_program: None,
             parser_limits: ParserLimits::default(),
+            ocr_command: None,
         }
     }
 }

@@ -89,8 +89,9 @@ impl Corpus {
         };
         let reader = match &config.parser_program {
             Some(program) => Reader::sandboxed(program.clone(), config.parser_limits, config.max_file_bytes),
-            None => Reader::Here,
-        };
+            None => Reader::here(),
+        }
+        .with_ocr(config.ocr_command.as_deref())?;
         reader.warm().await?;
         Ok(Self {
             db,

@@ -120,6 +120,9 @@ pub struct TextMap {
     /// Symbols by position, an outer one before those within it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub symbols: Vec<Symbol>,
+    /// Numbers of the pages that are pictures and whose text is unknown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scans: Vec<u32>,
 }
 
 impl TextMap {

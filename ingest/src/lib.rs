@@ -8,7 +8,7 @@
 //! 1. [`ids`], [`scope`], [`error`]
 //! 2. [`document`]
 //! 3. [`parse`], [`tokens`], [`chunk`], [`context`], [`embed`], [`index`],
-//!    [`store`], [`source`], [`disk`], [`sandbox`], [`reader`], and their settings together: [`config`]
+//!    [`store`], [`source`], [`disk`], [`sandbox`], [`ocr`], [`reader`], and their settings together: [`config`]
 //! 4. [`corpus`], [`pipeline`], [`doctor`]
 //! 5. [`cli`]: the `ingest` command's arguments and report
 
@@ -24,6 +24,7 @@ pub mod embed;
 pub mod error;
 pub mod ids;
 pub mod index;
+pub mod ocr;
 pub mod parse;
 pub mod pipeline;
 pub mod reader;

@@ -12,6 +12,7 @@ mod command;
 mod embedded_postgres;
 mod harness;
 mod kills;
+mod ocr;
 mod provider;
 mod queue;
 mod scripted;

@@ -116,7 +116,7 @@ impl Canonical {
     /// The text, its headings and its tables.
     pub(super) fn finish(self) -> (String, TextMap) {
         let Self { headings, tables, pages, symbols, .. } = self;
-        (self.text, TextMap { pages, headings, tables, symbols })
+        (self.text, TextMap { pages, headings, tables, symbols, scans: Vec::new() })
     }
 
     fn clean_line(&mut self, line: &str) {

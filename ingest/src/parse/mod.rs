@@ -31,7 +31,7 @@ use names::Named;
 use serde::{Deserialize, Serialize};
 pub use unpack::MAX_DEPTH;
 
-use crate::document::{Parsed, Syntax, TextMap};
+use crate::document::{Member, Parsed, Syntax, TextMap};
 
 /// Bumped whenever the canonical text of any format may change.
 pub const PARSER_VERSION: i32 = 1;
@@ -45,6 +45,19 @@ pub struct Source<'a> {
     pub name: Option<&'a str>,
     /// Media type, if the sender gave one.
     pub media_type: Option<&'a str>,
+}
+
+/// What is wanted of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Its text.
+    Text,
+    /// The pictures that these pages are, counted from 1, for text recognition.
+    Scans(Vec<u32>),
+    /// Its text, where these pages, counted from 1, have the text that was
+    /// recognised on them.
+    Recognised(Vec<(u32, String)>),
 }
 
 /// Why a file cannot be read. All are final: the same file fails again.
@@ -112,6 +125,39 @@ impl ParseError {
             Self::NotText => "not_text",
             Self::Unsupported { .. } => "unsupported",
         }
+    }
+}
+
+/// Gives what is wanted of a file; pictures come as members without a text.
+///
+/// # Errors
+/// As [`parse()`] and [`scans`].
+pub fn answer(source: &Source<'_>, purpose: &Purpose) -> Result<Parsed, ParseError> {
+    match purpose {
+        Purpose::Text => parse(source),
+        Purpose::Scans(pages) => Ok(Parsed { members: scans(source, pages)?, ..plain("") }),
+        Purpose::Recognised(texts) => {
+            check_paged(source)?;
+            pdf::recognised(source.bytes, texts)
+        }
+    }
+}
+
+/// The pictures that these pages of a PDF are, counted from 1, as image files.
+/// Each is named by its page's number and the ending of its format; a page that
+/// is no picture has none.
+///
+/// # Errors
+/// [`ParseError`]; [`ParseError::Unsupported`] for what has no pages.
+pub fn scans(source: &Source<'_>, pages: &[u32]) -> Result<Vec<Member>, ParseError> {
+    check_paged(source)?;
+    pdf::scans(source.bytes, pages)
+}
+
+fn check_paged(source: &Source<'_>) -> Result<(), ParseError> {
+    match kind::of(source)? {
+        Kind::Pdf => Ok(()),
+        _ => Err(ParseError::Unsupported { found: "a file without pages".to_owned() }),
     }
 }
 

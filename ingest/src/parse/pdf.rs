@@ -16,11 +16,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use layout::Segment;
 use paragraphs::{Block, HEADING_RATIO, Kind};
-use reader::Content;
+use reader::{Content, Document};
 
 use super::canonical::Canonical;
 use super::{ParseError, canonical};
-use crate::document::{PageSpan, Parsed, Span, Syntax, TextMap};
+use crate::document::{Member, PageSpan, Parsed, Span, Syntax, TextMap};
 
 /// Rows at the top and at the bottom of a page that may repeat; less on a page
 /// that hardly has more.
@@ -29,6 +29,9 @@ const MARGIN_ROWS: usize = 2;
 const REPEATING_PAGES: usize = 3;
 /// Longest heading, in characters.
 const HEADING_CHARACTERS: usize = 200;
+/// Letters and digits that a scanned page may have as text: a page number, or
+/// the name of the program that scanned it.
+const STAMP_LETTERS: usize = 40;
 
 /// Reads a file. The title is the document's own, or else its first heading.
 ///
@@ -38,9 +41,69 @@ const HEADING_CHARACTERS: usize = 200;
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
     reader::with_stack(|| {
         let document = reader::open(bytes)?;
-        let pages = document.pages()?;
-        written(document.title(), pages)
+        read(&document, document.pages()?)
     })
+}
+
+/// Reads a file whose pages, counted from 1, have these texts, unless they say
+/// less than the page does by itself.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn recognised(bytes: &[u8], texts: &[(u32, String)]) -> Result<Parsed, ParseError> {
+    reader::with_stack(|| {
+        let document = reader::open(bytes)?;
+        let mut pages = document.pages()?;
+        for (number, text) in texts {
+            let index = (*number as usize).wrapping_sub(1);
+            let found = Content::Lines(recognised_lines(text));
+            if let Some(page) = pages.get_mut(index).filter(|page| found.letters() > page.letters()) {
+                *page = found;
+            }
+        }
+        let mut parsed = read(&document, pages)?;
+        let known: BTreeSet<u32> = texts.iter().map(|(number, _)| *number).collect();
+        parsed.map.scans.retain(|number| !known.contains(number));
+        Ok(parsed)
+    })
+}
+
+/// The pictures that these pages are, counted from 1. A page that is none, or
+/// whose picture cannot be read, is left out.
+///
+/// # Errors
+/// As [`parse`], but for [`ParseError::NeedsOcr`].
+pub(super) fn scans(bytes: &[u8], pages: &[u32]) -> Result<Vec<Member>, ParseError> {
+    reader::with_stack(|| {
+        let document = reader::open(bytes)?;
+        let scan = |number: &u32| {
+            let scan = document.scan((*number as usize).checked_sub(1)?)?;
+            Some(Member { name: format!("{number}.{}", scan.extension), media_type: None, bytes: scan.bytes })
+        };
+        Ok(pages.iter().filter_map(scan).collect())
+    })
+}
+
+fn read(document: &Document, pages: Vec<Content>) -> Result<Parsed, ParseError> {
+    let hardly = |(page, number): (&Content, u32)| (page.letters() <= STAMP_LETTERS).then_some(number);
+    let hardly: Vec<u32> = pages.iter().zip(1..).filter_map(hardly).collect();
+    let mut parsed = written(document.title(), pages)?;
+    parsed.map.scans = hardly.into_iter().filter(|number| document.is_scan(*number as usize - 1)).collect();
+    Ok(parsed)
+}
+
+/// The lines of a recognised page; those that go on with the one above are
+/// joined to it.
+fn recognised_lines(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.split(['\n', '\x0c']).map(str::trim) {
+        let goes_on = line.starts_with(char::is_lowercase);
+        match lines.last_mut().filter(|last| goes_on && !last.is_empty()) {
+            Some(last) => paragraphs::join(last, line),
+            None => lines.push(line.to_owned()),
+        }
+    }
+    lines
 }
 
 /// The document that pages make.

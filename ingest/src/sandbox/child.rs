@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::confine;
 use super::protocol::{self, Bounds, FrameError, Outcome, Reply, Request, Setup, VERSION};
 use crate::document::Parsed;
-use crate::parse::{ParseError, Source};
+use crate::parse::{ParseError, Purpose, Source};
 
 /// Stack of the thread that answers; more than this is deep nesting on purpose.
 /// Taken at the start, so that a large file cannot stand in its way.
@@ -26,7 +26,7 @@ const SETUP_BYTES: u64 = 4 << 10;
 ///
 /// # Errors
 /// If the limits cannot be set, or the pipe carries something else.
-pub fn serve(parse: impl Fn(&Source<'_>) -> Result<Parsed, ParseError> + Sync) -> io::Result<()> {
+pub fn serve(parse: impl Fn(&Source<'_>, &Purpose) -> Result<Parsed, ParseError> + Sync) -> io::Result<()> {
     let (mut input, mut output) = confine::take_standard_streams()?;
     let Some(setup) = protocol::read::<Setup>(&mut input, Bounds::of(SETUP_BYTES)).map_err(to_io)? else {
         return Ok(());
@@ -54,7 +54,7 @@ fn answer_all(
     input: &mut File,
     output: &mut File,
     setup: &Setup,
-    parse: &impl Fn(&Source<'_>) -> Result<Parsed, ParseError>,
+    parse: &impl Fn(&Source<'_>, &Purpose) -> Result<Parsed, ParseError>,
 ) -> io::Result<()> {
     let bounds = Bounds::of(setup.memory_bytes);
     loop {
@@ -66,10 +66,11 @@ fn answer_all(
         let [bytes] = frame.sections.as_slice() else {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         };
-        let Request { number, name, media_type } = &frame.head;
+        let Request { number, purpose, name, media_type } = &frame.head;
         let source = Source { bytes, name: name.as_deref(), media_type: media_type.as_deref() };
         // What a parser leaves behind when it panics is dropped with the call.
-        let parsed = panic::catch_unwind(AssertUnwindSafe(|| parse(&source))).unwrap_or_else(|_| Err(panicked()));
+        let parsed =
+            panic::catch_unwind(AssertUnwindSafe(|| parse(&source, purpose))).unwrap_or_else(|_| Err(panicked()));
         let (outcome, sections) = match parsed {
             Ok(parsed) => {
                 let (outline, sections) = protocol::pack(parsed);

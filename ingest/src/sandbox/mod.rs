@@ -29,8 +29,8 @@ pub use child::serve;
 pub use protocol::Confinement;
 pub use refusal::{Limit, Refusal};
 
-use crate::document::Parsed;
-use crate::parse::Source;
+use crate::document::{Member, Parsed};
+use crate::parse::{Purpose, Source};
 use worker::Worker;
 
 /// What the children are and may take.
@@ -118,6 +118,22 @@ impl Sandbox {
     /// # Errors
     /// [`Refusal`]: the parser's own, a limit, or no child to be had.
     pub async fn parse(&self, source: &Source<'_>) -> Result<Parsed, Refusal> {
+        self.ask(source, &Purpose::Text).await
+    }
+
+    /// The pictures that these pages are: [`crate::parse::scans`].
+    ///
+    /// # Errors
+    /// As [`Sandbox::parse`].
+    pub async fn scans(&self, source: &Source<'_>, pages: &[u32]) -> Result<Vec<Member>, Refusal> {
+        Ok(self.ask(source, &Purpose::Scans(pages.to_vec())).await?.members)
+    }
+
+    /// As [`Sandbox::parse`], for any purpose.
+    ///
+    /// # Errors
+    /// As [`Sandbox::parse`].
+    pub async fn ask(&self, source: &Source<'_>, purpose: &Purpose) -> Result<Parsed, Refusal> {
         let Pool { config, permits, .. } = &*self.pool;
         if source.bytes.len() as u64 > config.memory_bytes {
             let detail = format!("it is larger than the {} MiB a parser may take", config.memory_bytes >> 20);
@@ -125,10 +141,10 @@ impl Sandbox {
         }
         let _permit = permits.acquire().await.map_err(|_| closed())?;
         let mut worker = self.pool.worker().await?;
-        let mut answer = worker.parse(config, source).await;
+        let mut answer = worker.ask(config, source, purpose).await;
         if answer.as_ref().is_err_and(|failure| failure.doubtful) {
             worker = Worker::start(config).await?;
-            answer = worker.parse(config, source).await;
+            answer = worker.ask(config, source, purpose).await;
         }
         let answer = answer.map_err(|failure| failure.refusal)?;
         self.pool.put_back(worker);

@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::document::{Member, Parsed, Syntax, TextMap};
-use crate::parse::ParseError;
+use crate::parse::{ParseError, Purpose};
 
 /// Raised with every change of a frame; both sides are the same program, so a
 /// difference means that the program was replaced while it ran.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Most bytes of a head: titles, headings, tables and names of members.
 const HEAD_BYTES: u64 = 32 << 20;
@@ -114,6 +114,8 @@ pub struct Setup {
 pub struct Request<'a> {
     /// Given back in the reply.
     pub number: u64,
+    /// What is wanted of it.
+    pub purpose: Cow<'a, Purpose>,
     /// See [`crate::parse::Source`].
     pub name: Option<Cow<'a, str>>,
     /// See [`crate::parse::Source`].

@@ -1,6 +1,7 @@
 //! One child process, seen from the parent: start it, hand it files, tell why
 //! it ended. Imports the protocol.
 
+use std::borrow::Cow;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::SandboxConfig;
 use super::protocol::{self, Bounds, Confinement, Frame, FrameError, Outcome, Reply, Request, Setup, VERSION};
 use super::refusal::{Limit, Refusal};
 use crate::document::Parsed;
-use crate::parse::{ParseError, Source};
+use crate::parse::{ParseError, Purpose, Source};
 
 /// How long a child may take to get ready.
 const START: Duration = Duration::from_secs(20);
@@ -99,12 +100,13 @@ impl Worker {
     ///
     /// # Errors
     /// [`Failure`], after which the child is of no more use.
-    pub async fn parse(
+    pub async fn ask(
         &mut self,
         config: &SandboxConfig,
         source: &Source<'_>,
+        purpose: &Purpose,
     ) -> Result<Result<Parsed, ParseError>, Failure> {
-        match tokio::time::timeout(config.wall, self.exchange(config, source)).await {
+        match tokio::time::timeout(config.wall, self.exchange(config, source, purpose)).await {
             Ok(Ok(answer)) => {
                 self.served += 1;
                 Ok(answer)
@@ -125,10 +127,15 @@ impl Worker {
         &mut self,
         config: &SandboxConfig,
         source: &Source<'_>,
+        purpose: &Purpose,
     ) -> Result<Result<Parsed, ParseError>, FrameError> {
         let number = u64::from(self.served) + 1;
-        let request =
-            Request { number, name: source.name.map(Into::into), media_type: source.media_type.map(Into::into) };
+        let request = Request {
+            number,
+            purpose: Cow::Borrowed(purpose),
+            name: source.name.map(Into::into),
+            media_type: source.media_type.map(Into::into),
+        };
         protocol::send(&mut self.input, &request, &[source.bytes]).await?;
         let Frame { head, sections } =
             protocol::receive::<Reply, _>(&mut self.output, Bounds::of(config.output_bytes)).await?;

@@ -10,7 +10,7 @@ use footnote_ingest::parse::{ParseError, Source};
 
 fn main() -> std::io::Result<()> {
     match std::env::args().nth(1).as_deref() {
-        Some("parse-child") => footnote_ingest::sandbox::serve(parse),
+        Some("parse-child") => footnote_ingest::sandbox::serve(|source, _| parse(source)),
         Some("chatter") => {
             println!("usage: none");
             Ok(())

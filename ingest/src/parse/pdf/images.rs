@@ -18,16 +18,24 @@ pub(super) struct Scan {
     pub(super) extension: &'static str,
 }
 
+/// Whether a page has a picture that is no mere ornament.
+pub(super) fn is_scan(document: &PdfDocument, index: usize) -> pdf_oxide::Result<bool> {
+    Ok(largest(document, index)?.is_some())
+}
+
 /// The largest image of a page, if it is no mere ornament.
-pub(super) fn scan(document: &PdfDocument, index: usize) -> pdf_oxide::Result<Option<Scan>> {
+fn largest(document: &PdfDocument, index: usize) -> pdf_oxide::Result<Option<PdfImageHandle<'_>>> {
     let (left, bottom, right, top) = document.get_page_media_box(index)?;
     let area = ((right - left) * (top - bottom)).abs();
     let cover = |image: &PdfImageHandle<'_>| (image.bbox.width * image.bbox.height).abs();
     let images = document.page_image_handles(index)?;
     let largest = images.into_iter().max_by(|a, b| cover(a).total_cmp(&cover(b)));
-    let Some(image) = largest.filter(|image| area > 0.0 && cover(image) >= LEAST_COVER * area) else {
-        return Ok(None);
-    };
+    Ok(largest.filter(|image| area > 0.0 && cover(image) >= LEAST_COVER * area))
+}
+
+/// The picture that a page is, as an image file.
+pub(super) fn scan(document: &PdfDocument, index: usize) -> pdf_oxide::Result<Option<Scan>> {
+    let Some(image) = largest(document, index)? else { return Ok(None) };
     let pixels = u64::from(image.width) * u64::from(image.height);
     if pixels > MOST_PIXELS || image.width.min(image.height) < LEAST_PIXELS {
         return Err(Error::Image("a scan of this size is not read".to_owned()));

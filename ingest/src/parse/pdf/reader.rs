@@ -118,6 +118,11 @@ impl Document {
     pub(super) fn scan(&self, index: usize) -> Option<Scan> {
         contained(|| images::scan(&self.file, index)).unwrap_or_default()
     }
+
+    /// Whether a page has such a picture. Pages count from 0.
+    pub(super) fn is_scan(&self, index: usize) -> bool {
+        contained(|| images::is_scan(&self.file, index)).unwrap_or_default()
+    }
 }
 
 /// Why the library gave nothing.

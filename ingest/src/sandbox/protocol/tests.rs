@@ -59,8 +59,9 @@ proptest! {
 
     #[test]
     fn a_file_survives_the_wire(bytes in any::<Vec<u8>>(), name in prop::option::of(words()), large in any::<bool>()) {
+        let purpose = Purpose::Recognised(vec![(2, "\"Größen\"\n".to_owned())]);
         let bytes = if large { [bytes, vec![7; ONE_WRITE]].concat() } else { bytes };
-        let request = Request { number: 3, name: name.map(Into::into), media_type: None };
+        let request = Request { number: 3, purpose: Cow::Owned(purpose), name: name.map(Into::into), media_type: None };
         let mut wire = Vec::new();
         write(&mut wire, &request, &[&bytes]).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
