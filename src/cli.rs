@@ -10,6 +10,7 @@ mod failure;
 mod ingest;
 mod jobs;
 mod output;
+mod schedules;
 mod search;
 mod serve;
 mod session;
@@ -78,6 +79,8 @@ enum Command {
     Collections(collections::Args),
     /// List what waits, runs or was given up; retry or cancel it.
     Jobs(jobs::Args),
+    /// List, add and remove what is done by the clock.
+    Schedules(schedules::Args),
     /// Compare the index with the database, and mend it.
     Doctor(doctor::Args),
     /// Print a completion script for a shell.
@@ -133,6 +136,9 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         }
         Command::Jobs(args) => {
             with_session(&cli.global, &interrupted, async |client| jobs::run(client, args, output).await).await
+        }
+        Command::Schedules(args) => {
+            with_session(&cli.global, &interrupted, async |client| schedules::run(client, args, output).await).await
         }
         Command::Doctor(args) => {
             with_session(&cli.global, &interrupted, async |client| doctor::run(client, args, output).await).await

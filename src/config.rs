@@ -89,6 +89,9 @@ pub struct Settings {
     pub parser_wall_seconds: u64,
     /// Command that prints the text of an image; none refuses scans.
     pub ocr_command: Option<String>,
+    /// Folders of this machine that schedules may take files from; in the
+    /// environment with colons between them.
+    pub sync_roots: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -125,6 +128,7 @@ impl Default for Settings {
             parser_cpu_seconds: parser.cpu_seconds,
             parser_wall_seconds: parser.wall_seconds,
             ocr_command: None,
+            sync_roots: Vec::new(),
         }
     }
 }
@@ -142,8 +146,12 @@ impl Settings {
             let alone = builder.build_cloned().and_then(config::Config::try_deserialize::<Self>);
             alone.map_err(|error| invalid("--config", format!("`{}`: {error}", file.display())))?;
         }
-        let builder =
-            builder.add_source(Environment::default().try_parsing(true).source(Some(known_variables(environment))));
+        let environment = Environment::default()
+            .try_parsing(true)
+            .list_separator(":")
+            .with_list_parse_key("sync_roots")
+            .source(Some(known_variables(environment)));
+        let builder = builder.add_source(environment);
         builder
             .build()
             .and_then(config::Config::try_deserialize)
@@ -263,6 +271,7 @@ const FIELDS: &[&str] = &[
     "max_chunk_tokens",
     "answer_threshold",
     "ocr_command",
+    "sync_roots",
 ];
 
 /// `/var/lib/footnote` for root, whose home the database's user cannot enter;
@@ -291,6 +300,15 @@ mod tests {
         assert_eq!(settings.max_file_bytes, 1000);
         assert_eq!(settings.openai_base_url(), "http://localhost:1/v1");
         assert!(settings.has_provider());
+    }
+
+    #[test]
+    fn folders_are_set_apart_by_colons() {
+        let settings = from(&[("FOOTNOTE_SYNC_ROOTS", "/srv/a:/srv/b"), ("OCR_COMMAND", "tesseract {input} stdout")]);
+        let settings = settings.expect("settings");
+        assert_eq!(settings.sync_roots, [PathBuf::from("/srv/a"), PathBuf::from("/srv/b")]);
+        assert_eq!(settings.ocr_command.as_deref(), Some("tesseract {input} stdout"));
+        assert!(from(&[]).expect("settings").sync_roots.is_empty());
     }
 
     #[test]

@@ -10,3 +10,11 @@ footnote_ingest::define_id!(
     /// A message: a question or its answer.
     MessageId
 );
+footnote_ingest::define_id!(
+    /// Work that comes round by the clock.
+    ScheduleId
+);
+footnote_ingest::define_id!(
+    /// One time that a schedule came round.
+    RunId
+);

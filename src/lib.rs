@@ -10,9 +10,9 @@
 //! * [`config`]
 //! * [`storage`], [`llm`], [`credentials`], [`telemetry`]
 //! * [`models`], [`app`]: the one cloneable state
-//! * [`retrieve`], [`budget`], [`prompt`], [`citations`]
+//! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`]
 //! * [`chat`]
-//! * [`http`]: the front door
+//! * [`http`], [`jobs`]: the front doors, for callers and for the clock
 //! * [`startup`], [`client`], [`eval`], [`cli`]: the command line
 
 pub mod app;
@@ -27,10 +27,12 @@ pub mod error;
 pub mod eval;
 pub mod http;
 pub mod ids;
+pub mod jobs;
 pub mod llm;
 pub mod models;
 pub mod prompt;
 pub mod retrieve;
+pub mod schedules;
 pub mod sentences;
 pub mod startup;
 pub mod storage;

@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::chat::Hub;
 use crate::config::Settings;
 use crate::error::{Error, Result};
+use crate::jobs::Jobs;
 use crate::llm::extractive;
 use crate::llm::openai::{self, OpenAi};
 use crate::models::Models;
@@ -52,11 +53,13 @@ pub struct Service {
     /// The state that doors share.
     pub app: App,
     workers: Workers,
+    jobs: Jobs,
     postgres: Option<EmbeddedPostgres>,
 }
 
 impl Service {
-    /// Starts everything: the database, the embedder, the index, the workers.
+    /// Starts everything: the database, the embedder, the index, the workers,
+    /// the clock.
     ///
     /// # Errors
     /// What is missing, and what to do about it.
@@ -91,13 +94,15 @@ impl Service {
             corpus,
         };
         let workers = Workers::start(&app.corpus).await?;
-        Ok(Self { app, workers, postgres })
+        let jobs = Jobs::start(&app);
+        Ok(Self { app, workers, jobs, postgres })
     }
 
     /// Ends everything in the opposite order: nothing that was accepted is
     /// lost.
     pub async fn stop(self) {
         self.app.hub.cancel_all();
+        self.jobs.stop().await;
         self.workers.stop().await;
         self.app.stream.close().await;
         self.app.db.close().await;

@@ -18,6 +18,7 @@ mod models;
 mod page;
 mod progress;
 mod revisions;
+mod schedules;
 mod search;
 mod upload;
 
@@ -85,6 +86,8 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(messages::stream))
         .routes(routes!(messages::cancel))
         .routes(routes!(models::list))
+        .routes(routes!(schedules::list, schedules::create))
+        .routes(routes!(schedules::find, schedules::delete))
         .routes(routes!(jobs::list))
         .routes(routes!(jobs::retry))
         .routes(routes!(jobs::cancel))

@@ -6,3 +6,5 @@ pub mod database;
 pub mod embedded;
 pub mod events;
 pub mod messages;
+pub mod schedule_runs;
+pub mod schedules;

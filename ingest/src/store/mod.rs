@@ -14,3 +14,4 @@ pub mod originals;
 pub mod purges;
 pub mod revisions;
 pub mod stages;
+pub mod synced;

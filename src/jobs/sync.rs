@@ -1,0 +1,135 @@
+//! A sync: takes in what changed in folders on the server.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use footnote_ingest::corpus::Incoming;
+use footnote_ingest::scope::Scope;
+use footnote_ingest::source::{self, Found};
+use footnote_ingest::store::documents::Outcome;
+use footnote_ingest::store::{collections, synced};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::schedules::is_below;
+use crate::storage::schedules::Sync;
+
+/// Failures that are recorded, at most; all are counted.
+const MAX_NAMED: usize = 100;
+
+/// What a sync came to.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Report {
+    added: u64,
+    changed: u64,
+    unchanged: u64,
+    deleted: u64,
+    failed: u64,
+    /// The first of those that failed, and why.
+    failures: Vec<Failure>,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure {
+    key: String,
+    reason: String,
+}
+
+impl Report {
+    fn fail(&mut self, key: String, reason: impl Into<String>) {
+        self.failed += 1;
+        if self.failures.len() < MAX_NAMED {
+            self.failures.push(Failure { key, reason: reason.into() });
+        }
+    }
+}
+
+/// Takes in the files under keys that start with the schedule's name. What is
+/// gone is deleted on request, unless something could not be looked into or
+/// nothing is left at all: a folder that is not mounted deletes nothing.
+pub(super) async fn run(app: &App, scope: Scope, name: &str, sync: &Sync) -> Result<Report> {
+    collections::find(&app.db, scope, sync.collection).await?.ok_or(Error::NotFound("collection"))?;
+    let (inputs, roots) = (sync.inputs.clone(), app.settings.sync_roots.clone());
+    let discovered = tokio::task::spawn_blocking(move || {
+        let outside = inputs.iter().find(|input| !is_below(fixed_part(input), &roots));
+        if let Some(outside) = outside {
+            let problem = format!("`{outside}` is not there, or not under a folder of FOOTNOTE_SYNC_ROOTS");
+            return Err(Error::Invalid { field: "inputs", problem });
+        }
+        let mut discovered = source::discover(&inputs)?;
+        discovered.files.retain(|file| is_below(&file.path, &roots));
+        Ok(discovered)
+    })
+    .await
+    .map_err(|error| Error::Internal(error.into()))??;
+
+    let mut report = Report::default();
+    let prefix = format!("{name}/");
+    let is_whole = discovered.unreadable.is_empty() && !discovered.files.is_empty();
+    for (key, reason) in discovered.unreadable {
+        report.fail(key, reason);
+    }
+    let mut keys = HashSet::new();
+    for Found { key, path } in discovered.files {
+        let key = format!("{prefix}{key}");
+        // Two folders may hold files of one name: the first one has it.
+        if keys.insert(key.clone()) {
+            take(app, scope, sync, &key, &path, &mut report).await?;
+        }
+    }
+    if sync.prune && is_whole {
+        let keys: Vec<String> = keys.into_iter().collect();
+        let stale = synced::stale(&app.db, scope, sync.collection, &prefix, &keys).await?;
+        if !stale.is_empty() {
+            app.corpus.delete(scope, Some(sync.collection), Some(&stale)).await?;
+            report.deleted = stale.len() as u64;
+        }
+    }
+    Ok(report)
+}
+
+/// The part of an input before its first wildcard, which must be there.
+fn fixed_part(input: &str) -> &Path {
+    let path = Path::new(input);
+    if path.exists() {
+        return path;
+    }
+    let wild = input.find(['*', '?', '[', '{']).unwrap_or(input.len());
+    Path::new(input[..wild].rfind('/').map_or("", |slash| &input[..=slash]))
+}
+
+async fn take(app: &App, scope: Scope, sync: &Sync, key: &str, path: &Path, report: &mut Report) -> Result<()> {
+    let size = tokio::fs::metadata(path).await.map(|about| about.len());
+    let read = match size.map(|size| app.corpus.check_size(key, size)) {
+        Ok(Ok(())) => tokio::fs::read(path).await.map_err(|error| format!("cannot be read ({error})")),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(format!("cannot be read ({error})")),
+    };
+    let bytes = match read {
+        Ok(bytes) => bytes,
+        Err(reason) => {
+            report.fail(key.to_owned(), reason);
+            return Ok(());
+        }
+    };
+    let uri = format!("file://{}", path.display());
+    let incoming = Incoming {
+        collection: sync.collection,
+        key,
+        title: None,
+        uri: Some(&uri),
+        media_type: None,
+        meta: serde_json::Map::new(),
+        bytes: &bytes,
+        force: false,
+        priority: 0,
+    };
+    // A full disk or a lost database ends the run; the next one goes on.
+    match app.corpus.submit(scope, &incoming).await?.1 {
+        Outcome::Added => report.added += 1,
+        Outcome::Changed => report.changed += 1,
+        Outcome::Unchanged => report.unchanged += 1,
+    }
+    Ok(())
+}
