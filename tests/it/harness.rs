@@ -134,10 +134,16 @@ impl TestApp {
 
     /// Ends the service and starts it again on the same data.
     pub async fn restarted(self) -> Self {
+        self.restarted_after(async |_| {}).await
+    }
+
+    /// The same, with something done while it is down.
+    pub async fn restarted_after(self, meanwhile: impl AsyncFnOnce(&Settings)) -> Self {
         let Self { router, service, settings, postgres, folder } = self;
         // The index closes with its last holder.
         drop(router);
         service.stop().await;
+        meanwhile(&settings).await;
         let service = Service::start(settings.clone()).await.expect("the service starts again");
         let router = http::router(service.app.clone(), Hosts::Loopback);
         Self { router, service, settings, postgres, folder }

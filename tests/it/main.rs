@@ -15,4 +15,5 @@ mod kills;
 mod ocr;
 mod provider;
 mod queue;
+mod schedules;
 mod scripted;
