@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
@@ -59,7 +59,9 @@ impl Timetable {
     /// The next time after a moment; `None` if it never comes round again.
     #[must_use]
     pub fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let next = self.parsed.find_next_occurrence(&after.with_timezone(&self.zone), false).ok()?;
+        // Whole seconds: the library carries what is below them along.
+        let after = after.trunc_subsecs(0).with_timezone(&self.zone);
+        let next = self.parsed.find_next_occurrence(&after, false).ok()?;
         Some(next.with_timezone(&Utc))
     }
 }
@@ -153,6 +155,13 @@ mod tests {
     fn five_fields_mean_the_full_minute_and_six_have_seconds() {
         assert_eq!(next("30 3 * * *", "UTC", (2026, 1, 1, 4)), "2026-01-02T03:30:00+00:00");
         assert_eq!(next("*/10 * * * * *", "UTC", (2026, 1, 1, 4)), "2026-01-01T04:00:10+00:00");
+    }
+
+    #[test]
+    fn what_is_below_a_second_does_not_carry_on() {
+        let after = Utc.timestamp_millis_opt(1_700_000_000_700).unwrap();
+        let next = Timetable::new("* * * * * *", None).unwrap().next(after).unwrap();
+        assert_eq!(next.timestamp_millis(), 1_700_000_001_000);
     }
 
     #[test]
