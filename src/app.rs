@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use footnote_ingest::corpus::Corpus;
+use footnote_ingest::source::fetch::Fetcher;
 use sqlx::PgPool;
 
 use crate::chat::Hub;
@@ -23,6 +24,8 @@ pub struct App {
     pub models: Arc<Models>,
     /// Answers that are being made.
     pub hub: Arc<Hub>,
+    /// The web, as far as it is open to callers.
+    pub fetcher: Fetcher,
     /// Settings.
     pub settings: Arc<Settings>,
 }

@@ -122,8 +122,8 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(args, settings()?, &interrupted, output).await,
         Command::Eval(args) => eval::run(args, settings()?, &interrupted, output).await,
         Command::Ingest(args) => {
-            let limit = settings()?.max_file_bytes;
-            with_session(&cli.global, &interrupted, async |client| ingest::run(client, args, limit, output).await).await
+            let own = settings()?;
+            with_session(&cli.global, &interrupted, async |client| ingest::run(client, args, own, output).await).await
         }
         Command::Search(args) => {
             with_session(&cli.global, &interrupted, async |client| search::run(client, args, output).await).await

@@ -11,6 +11,8 @@ use footnote_ingest::config::{
 use footnote_ingest::disk::DEFAULT_RESERVE;
 use footnote_ingest::embed::{LocalConfig, ProviderConfig};
 use footnote_ingest::index::ServerConfig;
+use footnote_ingest::source::address::Allow;
+use footnote_ingest::source::fetch::{FetchConfig, Fetcher};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -73,6 +75,9 @@ pub struct Settings {
     pub idle_timeout: u64,
     /// The largest file that is taken, in bytes.
     pub max_file_bytes: u64,
+    /// Networks, addresses and hosts beyond the public internet that web pages
+    /// may be fetched from.
+    pub fetch_allow: Vec<String>,
     /// Bytes that stay free on the data folder's disk.
     pub disk_reserve_bytes: u64,
     /// Tokens of a chunk, at most.
@@ -120,6 +125,7 @@ impl Default for Settings {
             first_token_timeout: 60,
             idle_timeout: 30,
             max_file_bytes: DEFAULT_MAX_FILE_BYTES,
+            fetch_allow: Vec::new(),
             disk_reserve_bytes: DEFAULT_RESERVE,
             max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
             answer_threshold: crate::llm::extractive::DEFAULT_THRESHOLD,
@@ -146,12 +152,13 @@ impl Settings {
             let alone = builder.build_cloned().and_then(config::Config::try_deserialize::<Self>);
             alone.map_err(|error| invalid("--config", format!("`{}`: {error}", file.display())))?;
         }
-        let environment = Environment::default()
+        let variables = Environment::default()
             .try_parsing(true)
-            .list_separator(":")
+            .list_separator(",")
+            .with_list_parse_key("fetch_allow")
             .with_list_parse_key("sync_roots")
             .source(Some(known_variables(environment)));
-        let builder = builder.add_source(environment);
+        let builder = builder.add_source(variables);
         builder
             .build()
             .and_then(config::Config::try_deserialize)
@@ -201,6 +208,19 @@ impl Settings {
                 threads: None,
             }),
         }
+    }
+
+    /// Fetches web pages: from the public internet, from what `fetch_allow` and
+    /// `also` open, and from nowhere else.
+    ///
+    /// # Errors
+    /// Names what opens nothing.
+    pub fn fetcher(&self, also: &[&str]) -> Result<Fetcher> {
+        let opened = self.fetch_allow.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        let allow: Result<Vec<Allow>, _> = opened.chain(also.iter().copied()).map(str::parse).collect();
+        let allow = allow.map_err(|error| invalid("fetch_allow", error.to_string()))?;
+        let config = FetchConfig { max_bytes: self.max_file_bytes, allow, ..FetchConfig::default() };
+        Fetcher::new(config).map_err(|error| Error::Internal(error.into()))
     }
 
     /// The provider's base URL.
@@ -267,6 +287,7 @@ const FIELDS: &[&str] = &[
     "first_token_timeout",
     "idle_timeout",
     "max_file_bytes",
+    "fetch_allow",
     "disk_reserve_bytes",
     "max_chunk_tokens",
     "answer_threshold",
@@ -303,12 +324,22 @@ mod tests {
     }
 
     #[test]
-    fn folders_are_set_apart_by_colons() {
-        let settings = from(&[("FOOTNOTE_SYNC_ROOTS", "/srv/a:/srv/b"), ("OCR_COMMAND", "tesseract {input} stdout")]);
+    fn folders_are_set_apart_by_commas() {
+        let settings = from(&[("FOOTNOTE_SYNC_ROOTS", "/srv/a,/srv/b"), ("OCR_COMMAND", "tesseract {input} stdout")]);
         let settings = settings.expect("settings");
         assert_eq!(settings.sync_roots, [PathBuf::from("/srv/a"), PathBuf::from("/srv/b")]);
         assert_eq!(settings.ocr_command.as_deref(), Some("tesseract {input} stdout"));
         assert!(from(&[]).expect("settings").sync_roots.is_empty());
+    }
+
+    #[test]
+    fn what_is_opened_to_fetches_is_a_list_of_networks_and_hosts() {
+        let settings = from(&[("FOOTNOTE_FETCH_ALLOW", "10.1.0.0/16, wiki.internal")]).expect("settings");
+        assert_eq!(settings.fetch_allow.len(), 2);
+        settings.fetcher(&[]).expect("a fetcher");
+        let wrong = from(&[("FOOTNOTE_FETCH_ALLOW", "10.1.0.0/99")]).expect("settings");
+        let refusal = wrong.fetcher(&[]).expect_err("no network").to_string();
+        assert!(refusal.contains("fetch_allow") && refusal.contains("10.1.0.0/99"), "{refusal}");
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub async fn ingest(app: &App, scope: Scope, set: &Set, fresh: bool) -> Result<C
             media_type: document.media_type,
             meta: serde_json::Map::new(),
             bytes: &document.bytes,
+            version: None,
             force: false,
             priority: 0,
         };

@@ -90,6 +90,7 @@ impl Service {
             db,
             models: Arc::new(models(&settings, &corpus)?),
             hub: Arc::new(Hub::default()),
+            fetcher: settings.fetcher(&[])?,
             settings: Arc::new(settings),
             corpus,
         };

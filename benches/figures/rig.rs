@@ -11,6 +11,7 @@ use footnote::storage::embedded::{Config, EmbeddedPostgres, PORT, USER};
 use footnote_ingest::corpus::{Corpus, Incoming};
 use footnote_ingest::ids::CollectionId;
 use footnote_ingest::scope::Scope;
+use footnote_ingest::source::walk;
 use footnote_ingest::store::collections;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
@@ -62,7 +63,7 @@ pub fn texts() -> Vec<(String, Vec<u8>)> {
 /// The sample documents.
 pub fn samples() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kb");
-    let found = footnote_ingest::source::discover(&[folder.display().to_string()]).unwrap();
+    let found = walk::discover(&[folder.display().to_string()], &walk::Selection::default()).unwrap();
     found.files.into_iter().map(|file| (file.key, std::fs::read(file.path).unwrap())).collect()
 }
 
@@ -115,6 +116,7 @@ impl Rig {
             media_type: None,
             meta: serde_json::Map::new(),
             bytes,
+            version: None,
             force: false,
             priority: 0,
         };

@@ -6,13 +6,31 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct IngestArgs {
-    /// Files, folders, globs, URLs, or `-` for standard input.
+    /// Files, folders, globs, URLs, sitemaps (`https://site/sitemap.xml`, or
+    /// `sitemap+https://` before any URL), buckets (`s3://bucket/prefix`), commits
+    /// (`git+file:///folder@branch`), or `-` for standard input.
     #[arg(required = true, value_name = "PATH|GLOB|URL|-")]
     pub inputs: Vec<String>,
     /// The collection; made if it is not there.
     #[arg(long, env = "FOOTNOTE_COLLECTION", default_value = "default")]
     pub collection: String,
-    /// Show what would be done, and do nothing.
+    /// Take only these of what folders, buckets, commits and sitemaps list: a name
+    /// (`*.md`) or a path (`docs/**/*.md`). May be given several times.
+    #[arg(long, env = "FOOTNOTE_INCLUDE", value_name = "GLOB")]
+    pub include: Vec<String>,
+    /// Leave these out, as `.gitignore` and `.footnoteignore` do for folders. May be
+    /// given several times.
+    #[arg(long, env = "FOOTNOTE_EXCLUDE", value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// `-` and `*.jsonl` hold one document a line: `{"key", "text", "title", "uri",
+    /// "meta"}`.
+    #[arg(long, env = "FOOTNOTE_RECORDS")]
+    pub records: bool,
+    /// Fetch web pages from this machine and from private networks too.
+    #[arg(long, env = "FOOTNOTE_ALLOW_PRIVATE")]
+    pub allow_private: bool,
+    /// Show what would be done and about how many tokens that would embed, and do
+    /// nothing.
     #[arg(long, env = "FOOTNOTE_DRY_RUN")]
     pub dry_run: bool,
     /// Delete documents of the collection that are not among the inputs.
@@ -40,6 +58,8 @@ pub struct Report {
     pub added: u64,
     /// Documents with other content than before.
     pub changed: u64,
+    /// Documents whose file has another name or place than before.
+    pub moved: u64,
     /// Documents that are as they were.
     pub unchanged: u64,
     /// Documents that `--prune` deleted.
@@ -54,6 +74,26 @@ pub struct Report {
     pub tokens: u64,
     /// Seconds it took.
     pub seconds: f64,
+    /// What a dry run would have sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+}
+
+impl Report {
+    /// Whether anything was done, or went wrong.
+    #[must_use]
+    pub fn is_eventful(&self) -> bool {
+        self.added + self.changed + self.moved + self.deleted + self.skipped > 0 || !self.failed.is_empty()
+    }
+}
+
+/// What documents would cost that are to be added or changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Their bytes, as they are.
+    pub bytes: u64,
+    /// Tokens to embed, about: a quarter of the bytes.
+    pub tokens: u64,
 }
 
 /// An input that could not be read.

@@ -19,8 +19,9 @@ use crate::index::{EdgeIndex, Index, ServerIndex};
 use crate::reader::Reader;
 use crate::scope::Scope;
 use crate::store::documents::Outcome;
+use crate::store::edits::Edit;
 use crate::store::stages::Queued;
-use crate::store::{documents, jobs, originals};
+use crate::store::{documents, edits, jobs, originals};
 
 /// How often a waiting caller looks at the progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -65,6 +66,8 @@ pub struct Incoming<'a> {
     pub meta: serde_json::Map<String, serde_json::Value>,
     /// The content.
     pub bytes: &'a [u8],
+    /// What its source tells of the version that was read.
+    pub version: Option<&'a str>,
     /// Do the work again even if nothing changed.
     pub force: bool,
     /// Before other documents of its collection, the higher the sooner.
@@ -123,6 +126,7 @@ impl Corpus {
             meta: &incoming.meta,
             sha256: &sha256,
             bytes: i64::try_from(incoming.bytes.len()).unwrap_or(i64::MAX),
+            version: incoming.version,
             force: incoming.force,
             priority: incoming.priority,
             parent: None,
@@ -162,6 +166,7 @@ impl Corpus {
                 meta: &meta,
                 sha256: &sha256,
                 bytes: i64::try_from(member.bytes.len()).unwrap_or(i64::MAX),
+                version: None,
                 force: false,
                 priority: 0,
                 parent: Some((within.id, within.depth + 1)),
@@ -171,6 +176,22 @@ impl Corpus {
             keys.push(key);
         }
         documents::delete_children(tx, scope, within.id, &keys).await?;
+        Ok(())
+    }
+
+    /// Changes what a document is called, where it comes from and what is known
+    /// of it. It keeps its id, its revisions and its vectors; it is read again
+    /// only if what the index holds would differ.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Invalid`] for the key of what lies within
+    /// another document's file, or what the database says: a key that is taken
+    /// violates `documents_collection_key`.
+    pub async fn edit(&self, scope: Scope, document: DocumentId, edit: &Edit<'_>) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        edits::apply(&mut tx, scope, document, edit).await?;
+        tx.commit().await?;
+        self.work.notify_waiters();
         Ok(())
     }
 

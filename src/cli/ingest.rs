@@ -2,33 +2,35 @@
 //! changed, and waits until it is searchable.
 
 mod inputs;
+mod moves;
 mod run;
 mod wait;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use footnote_ingest::cli::{IngestArgs, Report};
+use footnote_ingest::source::watch::Watch;
 use footnote_ingest::store::collections::Collection;
 use footnote_ingest::store::documents::Document;
 use serde_json::json;
 
 use crate::client::Client;
+use crate::config::Settings;
 
 use super::collections::find;
 use super::failure::Failure;
 use super::output::Output;
-use inputs::Inputs;
+use inputs::Finder;
 use run::Run;
 
-/// How often a watched input is looked at.
-const WATCH: Duration = Duration::from_secs(2);
-
-pub(super) async fn run(client: &Client, args: IngestArgs, max_bytes: u64, output: Output) -> Result<(), Failure> {
+pub(super) async fn run(client: &Client, args: IngestArgs, settings: Settings, output: Output) -> Result<(), Failure> {
+    let finder = Finder::new(&args, &settings)?;
+    let once = async || once(client, &args, &finder, settings.max_file_bytes, output).await;
     if args.watch {
-        return watch(client, &args, max_bytes, output).await;
+        return watch(&finder, once, output).await;
     }
-    let report = once(client, &args, max_bytes, output).await?;
+    let report = once().await?;
     print(&report, args.dry_run, output)?;
     match report.failed.len() {
         0 => Ok(()),
@@ -36,30 +38,43 @@ pub(super) async fn run(client: &Client, args: IngestArgs, max_bytes: u64, outpu
     }
 }
 
-/// Looks again and again, and works when something changed.
-async fn watch(client: &Client, args: &IngestArgs, max_bytes: u64, output: Output) -> Result<(), Failure> {
-    let mut last = None;
+/// Works whenever something changed.
+async fn watch(
+    finder: &Finder<'_>,
+    once: impl AsyncFn() -> Result<Report, Failure>,
+    output: Output,
+) -> Result<(), Failure> {
+    let places = finder.places()?;
+    let mut is_first = true;
     loop {
-        let state = Inputs::fingerprint(&args.inputs);
-        if last.as_ref() != Some(&state) {
-            let report = once(client, args, max_bytes, output).await?;
+        // Before the run, so that no change falls between the two; and each time
+        // anew, for a file that was replaced is another one.
+        let mut watch = Watch::new(&places).map_err(|error| Failure::Usage(error.to_string()))?;
+        let report = once().await?;
+        if is_first || report.is_eventful() {
             print(&report, false, output)?;
-            last = Some(state);
         }
-        tokio::time::sleep(WATCH).await;
+        is_first = false;
+        watch.next().await;
     }
 }
 
-async fn once(client: &Client, args: &IngestArgs, max_bytes: u64, output: Output) -> Result<Report, Failure> {
+async fn once(
+    client: &Client,
+    args: &IngestArgs,
+    finder: &Finder<'_>,
+    max_bytes: u64,
+    output: Output,
+) -> Result<Report, Failure> {
     let started = Instant::now();
-    let inputs = Inputs::find(&args.inputs, &args.stdin_name)?;
+    let inputs = finder.find().await?;
     let collection = collection(client, args).await?;
     let known = match &collection {
         Some(collection) => known(client, collection).await?,
         None => HashMap::new(),
     };
     let id = collection.as_ref().map(|collection| collection.id);
-    let mut run = Run::new(client, id, args, known, max_bytes, output);
+    let mut run = Run::new(client, id, args, finder, known, max_bytes, output);
     run.send(inputs).await?;
     if args.prune {
         run.prune().await?;
@@ -101,10 +116,14 @@ fn print(report: &Report, dry_run: bool, output: Output) -> Result<(), Failure> 
         output.note(&format!("failed: {}: {}", failure.key, failure.reason));
     }
     let verb = if dry_run { "would be " } else { "" };
+    if let Some(plan) = report.plan {
+        output.line(&format!("would send {} bytes, about {} tokens to embed", plan.bytes, plan.tokens))?;
+    }
     output.line(&format!(
-        "{} added, {} changed, {} {verb}deleted, {} unchanged, {} skipped, {} failed; {} chunks, {} tokens, {:.1} s",
+        "{} added, {} changed, {} moved, {} {verb}deleted, {} unchanged, {} skipped, {} failed; {} chunks, {} tokens, {:.1} s",
         report.added,
         report.changed,
+        report.moved,
         report.deleted,
         report.unchanged,
         report.skipped,

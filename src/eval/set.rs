@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
 
-use footnote_ingest::source;
+use footnote_ingest::source::walk;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -139,7 +139,7 @@ fn judged(folder: &Path, name: String) -> Result<Set> {
 fn golden(folder: &Path, name: String) -> Result<Set> {
     let kb = folder.join("kb");
     let golden: Vec<GoldenLine> = lines(&folder.join("golden.jsonl"))?;
-    let found = source::discover(&[kb.display().to_string()])?;
+    let found = walk::discover(&[kb.display().to_string()], &walk::Selection::default())?;
     let documents: Result<Vec<Document>> = found
         .files
         .into_iter()

@@ -1,18 +1,22 @@
-//! Documents: status, deletion, and the bytes they came from.
+//! Documents: status, changes, deletion, and the bytes they came from.
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use footnote_ingest::Error as CorpusError;
 use footnote_ingest::store::documents::{self, Document, Filter, Stage};
+use footnote_ingest::store::edits::Edit;
 use footnote_ingest::store::originals;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
 use super::error::{ApiError, Envelope};
-use super::extract::{self, Path, Query};
+use super::extract::{self, Json, Path, Query};
 use super::page::{Page, Size};
+use super::upload::check_key;
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::DocumentId;
@@ -64,6 +68,72 @@ pub(super) async fn find(
 ) -> Result<axum::Json<Document>, ApiError> {
     let document = documents::find(&app.db, scope, id).await?.ok_or(Error::NotFound("document"))?;
     Ok(axum::Json(document))
+}
+
+/// What to change of a document; what is left out stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    /// Its key. A title that stood in for none follows it.
+    key: Option<String>,
+    /// Shown to readers.
+    title: Option<String>,
+    /// Where it comes from.
+    uri: Option<String>,
+    /// For filters: an object of scalars or lists of scalars. Replaces what was
+    /// there.
+    #[schema(value_type = Option<Object>)]
+    meta: Option<Map<String, Value>>,
+    /// What its source tells of the version that was read.
+    version: Option<String>,
+}
+
+impl Change {
+    fn check(&self) -> Result<(), ApiError> {
+        self.key.as_deref().map_or(Ok(()), check_key)?;
+        for (name, value) in [("title", &self.title), ("uri", &self.uri), ("version", &self.version)] {
+            if value.as_ref().is_some_and(|value| value.is_empty() || value.contains('\0')) {
+                return Err(ApiError::unprocessable(name, format!("`{name}` is a text, and not an empty one")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Renames or moves a document, or changes what is known of it. It keeps its
+/// id, its revisions and its vectors.
+#[utoipa::path(
+    patch, path = "/api/v1/documents/{id}", tag = "documents", params(("id" = DocumentId, Path)),
+    request_body = Change,
+    responses(
+        (status = 200, body = Document), (status = 404, body = Envelope), (status = 409, body = Envelope),
+        (status = 422, body = Envelope),
+    )
+)]
+pub(super) async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<DocumentId>,
+    Json(change): Json<Change>,
+) -> Result<axum::Json<Document>, ApiError> {
+    change.check()?;
+    let edit = Edit {
+        key: change.key.as_deref(),
+        title: change.title.as_deref(),
+        uri: change.uri.as_deref(),
+        meta: change.meta.as_ref(),
+        version: change.version.as_deref(),
+    };
+    match app.corpus.edit(caller.0, id, &edit).await {
+        Ok(()) => find(State(app), caller, Path(id)).await,
+        Err(CorpusError::Storage(sqlx::Error::Database(error)))
+            if error.constraint() == Some("documents_collection_key") =>
+        {
+            let problem = "with this key is there already; choose another key".to_owned();
+            Err(Error::Conflict { what: "document", problem }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Deletes a document. Searches do not find it any more from now on.

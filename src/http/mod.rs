@@ -75,7 +75,7 @@ fn native() -> OpenApiRouter<App> {
         // Files have a limit of their own.
         .routes(routes!(upload::upload).layer(DefaultBodyLimit::disable()))
         .routes(routes!(documents::list))
-        .routes(routes!(documents::find, documents::delete))
+        .routes(routes!(documents::find, documents::change, documents::delete))
         .routes(routes!(documents::original))
         .routes(routes!(progress::events))
         .routes(routes!(revisions::text))

@@ -1,4 +1,6 @@
-//! Uploads: text or files into a collection.
+//! Uploads: text, files or web pages into a collection.
+
+mod page;
 
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
@@ -7,6 +9,7 @@ use footnote_ingest::corpus::Incoming;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::collections;
 use footnote_ingest::store::documents::Outcome;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -17,6 +20,7 @@ use super::extract::{Json, Path};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::{CollectionId, DocumentId};
+use page::WebPage;
 
 /// Files of one request, at most.
 const MAX_FILES: usize = 500;
@@ -49,6 +53,16 @@ pub(super) struct Text {
     force: bool,
 }
 
+/// One document as JSON.
+#[derive(Debug, ToSchema)]
+#[serde(untagged)]
+pub(super) enum OneDocument {
+    /// A text.
+    Text(Text),
+    /// A web page by its URL.
+    Page(WebPage),
+}
+
 /// Files, each after the fields that describe it.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "describes the form to readers of the API")]
@@ -61,6 +75,9 @@ pub(super) struct Form {
     uri: Option<String>,
     /// Metadata of the next file, as a JSON object.
     meta: Option<String>,
+    /// What the source of the next file tells of its version: an `ETag`, a
+    /// size and a time. It is kept, and shown as `source_version`.
+    version: Option<String>,
     /// `true`: do the work again even if nothing changed; for all files after it.
     force: Option<String>,
     /// A file. May come several times.
@@ -90,13 +107,14 @@ struct About {
     title: Option<String>,
     uri: Option<String>,
     meta: Map<String, Value>,
+    version: Option<String>,
 }
 
-/// Takes documents in: a JSON text, or a form with files. They are kept when
+/// Takes documents in: a JSON text, a web page by its URL, or a form with files. They are kept when
 /// this answers, searchable by words soon after, and by meaning after that.
 #[utoipa::path(
     post, path = "/api/v1/collections/{id}/documents", tag = "documents", params(("id" = CollectionId, Path)),
-    request_body(content((Text = "application/json"), (Form = "multipart/form-data"))),
+    request_body(content((OneDocument = "application/json"), (Form = "multipart/form-data"))),
     responses(
         (status = 202, body = Accepted), (status = 404, body = Envelope), (status = 413, body = Envelope),
         (status = 422, body = Envelope), (status = 503, body = Envelope),
@@ -117,7 +135,11 @@ pub(super) async fn upload(
         })?;
         upload.form(form).await?
     } else {
-        vec![upload.text(text(request, upload.app.corpus.config.max_file_bytes).await?).await?]
+        let limit = upload.app.corpus.config.max_file_bytes;
+        match one(request, limit).await? {
+            OneDocument::Page(page) => vec![upload.page(page).await?],
+            OneDocument::Text(text) => vec![upload.text(text).await?],
+        }
     };
     Ok((StatusCode::ACCEPTED, axum::Json(Accepted { documents })))
 }
@@ -134,7 +156,7 @@ impl Upload {
         let Some(key) = text.key.clone().or_else(|| text.title.clone()) else {
             return Err(ApiError::unprocessable("key", "give a `key` or a `title`, so that the document has a name"));
         };
-        let about = About { key: Some(key), title: text.title, uri: text.uri, meta: text.meta };
+        let about = About { key: Some(key), title: text.title, uri: text.uri, meta: text.meta, version: None };
         self.take(about, text.media_type.as_deref(), text.text.as_bytes(), text.force).await
     }
 
@@ -159,9 +181,10 @@ impl Upload {
                         ApiError::unprocessable("meta", format!("`meta` is no JSON object: {error}"))
                     })?;
                 }
+                "version" => about.version = Some(words(field).await?),
                 "force" => force = words(field).await? == "true",
                 other => {
-                    let known = "the form takes `file`, `key`, `title`, `uri`, `meta` and `force`";
+                    let known = "the form takes `file`, `key`, `title`, `uri`, `meta`, `version` and `force`";
                     let other: String = other.chars().take(50).collect();
                     return Err(ApiError::unprocessable("form", format!("unknown field `{other}`; {known}")));
                 }
@@ -187,10 +210,7 @@ impl Upload {
 
     async fn take(&self, about: About, media_type: Option<&str>, bytes: &[u8], force: bool) -> Result<Taken, ApiError> {
         let key = about.key.unwrap_or_default();
-        if key.is_empty() || key.chars().count() > MAX_KEY || key.contains('\0') {
-            let message = format!("a document's key (by default its file's name) has 1 to {MAX_KEY} characters");
-            return Err(ApiError::unprocessable("key", message));
-        }
+        check_key(&key)?;
         let incoming = Incoming {
             collection: self.collection,
             key: &key,
@@ -199,6 +219,7 @@ impl Upload {
             media_type,
             meta: about.meta,
             bytes,
+            version: about.version.as_deref(),
             force,
             priority: 0,
         };
@@ -223,14 +244,34 @@ fn malformed(error: &MultipartError) -> ApiError {
     ApiError::bad_request("form", format!("the form cannot be read: {}", error.body_text()))
 }
 
-/// A JSON text, which may be as large as a file.
-async fn text(request: Request, limit: u64) -> Result<Text, ApiError> {
+/// Refuses a key that cannot be kept.
+pub(super) fn check_key(key: &str) -> Result<(), ApiError> {
+    if key.is_empty() || key.chars().count() > MAX_KEY || key.contains('\0') {
+        let message = format!("a document's key (by default its file's name) has 1 to {MAX_KEY} characters");
+        return Err(ApiError::unprocessable("key", message));
+    }
+    Ok(())
+}
+
+/// JSON: a text, which may be as large as a file, or where one is.
+async fn one(request: Request, limit: u64) -> Result<OneDocument, ApiError> {
+    /// Whether there is a URL; everything else is passed over.
+    #[derive(Deserialize)]
+    struct Look {
+        url: Option<IgnoredAny>,
+    }
+
     let (parts, body) = request.into_parts();
     // JSON may write one byte as six.
     let limit = usize::try_from(limit.saturating_mul(6)).unwrap_or(usize::MAX);
     let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| {
         ApiError::too_large("body", "the text is larger than a file may be; split it, or raise FOOTNOTE_MAX_FILE_BYTES")
     })?;
-    let Json(text) = Json::<Text>::from_request(Request::from_parts(parts, bytes.into()), &()).await?;
-    Ok(text)
+    let has_url = serde_json::from_slice::<Look>(&bytes).is_ok_and(|look| look.url.is_some());
+    let request = Request::from_parts(parts, bytes.into());
+    Ok(if has_url {
+        OneDocument::Page(Json::from_request(request, &()).await?.0)
+    } else {
+        OneDocument::Text(Json::from_request(request, &()).await?.0)
+    })
 }

@@ -6,7 +6,7 @@ use sqlx::PgExecutor;
 
 use crate::ids::{CollectionId, DocumentId, RevisionId};
 use crate::scope::Scope;
-use crate::store::jobs;
+use crate::store::{edits, jobs};
 
 /// How far a document has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
@@ -42,6 +42,8 @@ pub struct Upload<'a> {
     pub sha256: &'a [u8],
     /// Number of bytes.
     pub bytes: i64,
+    /// What its source tells of the version that was read.
+    pub version: Option<&'a str>,
     /// Do the work again even if nothing changed.
     pub force: bool,
     /// Before other documents of its collection, the higher the sooner.
@@ -96,6 +98,7 @@ pub async fn submit(
             && known.uri.as_deref() == upload.uri
             && known.stage != Stage::Failed;
         if same && !upload.force {
+            edits::note_version(&mut **tx, scope, known.id, upload.version).await?;
             return Ok((known.id, Outcome::Unchanged));
         }
     }
@@ -105,13 +108,13 @@ pub async fn submit(
         r#"
         insert into documents (
             id, owner_id, collection_id, key, title, uri, media_type, meta, stage,
-            source_sha256, source_bytes, parent_id, depth, queued_at, created_at, updated_at
+            source_sha256, source_bytes, parent_id, depth, source_version, queued_at, created_at, updated_at
         )
-        values ($1, $2, $3, $4, coalesce($5, $4), $6, $7, $8, 'queued', $9, $10, $11, $12, now(), now(), now())
+        values ($1, $2, $3, $4, coalesce($5, $4), $6, $7, $8, 'queued', $9, $10, $11, $12, $13, now(), now(), now())
         on conflict (collection_id, key) where deleted_at is null do update
         set title = coalesce($5, documents.title), uri = $6, media_type = $7, meta = $8, stage = 'queued',
             failure_code = null, failure_message = null, queued_at = now(), words_at = null, done_at = null,
-            source_sha256 = $9, source_bytes = $10, parent_id = $11, depth = $12,
+            source_sha256 = $9, source_bytes = $10, parent_id = $11, depth = $12, source_version = $13,
             version = documents.version + 1, updated_at = now()
         returning id as "id: DocumentId"
         "#,
@@ -127,6 +130,7 @@ pub async fn submit(
         upload.bytes,
         parent as _,
         depth.unwrap_or(0),
+        upload.version,
     )
     .fetch_one(&mut **tx)
     .await?;
@@ -181,6 +185,9 @@ pub struct Document {
     pub done_at: Option<DateTime<Utc>>,
     /// The document whose file holds this one's: an archive, a mail.
     pub parent_id: Option<DocumentId>,
+    /// What its source told of the version that was read: an `ETag`, a blob's
+    /// id, a file's size and time.
+    pub source_version: Option<String>,
 }
 
 /// Which documents to list.
@@ -217,7 +224,7 @@ pub async fn list(
             encode(d.source_sha256, 'hex') as "sha256!", d.source_bytes as bytes,
             coalesce(c.chunks, 0) as "chunks!", coalesce(c.embedded, 0) as "embedded!",
             d.failure_code, d.failure_message, d.created_at, d.updated_at,
-            d.queued_at, d.words_at, d.done_at, d.parent_id as "parent_id: DocumentId"
+            d.queued_at, d.words_at, d.done_at, d.parent_id as "parent_id: DocumentId", d.source_version
         from documents d
         left join lateral (
             select count(*) as chunks, count(*) filter (where embedded) as embedded

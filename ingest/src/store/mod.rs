@@ -8,6 +8,7 @@
 pub mod chunks;
 pub mod collections;
 pub mod documents;
+pub mod edits;
 pub mod embeddings;
 pub mod jobs;
 pub mod originals;

@@ -1,131 +1,229 @@
-//! What the arguments mean: files, URLs, standard input.
+//! What the arguments mean: which documents there are to be, and where.
 
-use std::io::Read;
+use std::collections::VecDeque;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
-use footnote_ingest::cli::Failure as Unread;
-use footnote_ingest::source::{self, Found};
+use footnote_ingest::cli::{Failure as Unread, IngestArgs};
+use footnote_ingest::source::bucket::Bucket;
+use footnote_ingest::source::entry::{self, Entry, Listing, SourceError};
+use footnote_ingest::source::fetch::Fetcher;
+use footnote_ingest::source::git::Repository;
+use footnote_ingest::source::locator::Locator;
+use footnote_ingest::source::records::{RecordError, Records};
+use footnote_ingest::source::walk::{self, Selection};
+use serde_json::{Map, Value};
+use tokio::io::{AsyncBufRead, AsyncReadExt, BufReader};
 
 use super::super::failure::Failure;
 
-/// How long a URL may take.
-const FETCH: Duration = Duration::from_mins(1);
+/// What `--allow-private` opens: every address, and this machine by its name.
+const PRIVATE: &[&str] = &["0.0.0.0/0", "::/0", "localhost"];
 
 /// A document to be.
 #[derive(Debug)]
 pub(super) struct Input {
-    pub(super) key: String,
-    pub(super) from: From,
+    pub(super) entry: Entry,
     /// Found by looking through a folder, not named by hand.
     pub(super) walked: bool,
-}
-
-/// Where its bytes are.
-#[derive(Debug)]
-pub(super) enum From {
-    File(PathBuf),
-    Url(reqwest::Url),
-    Bytes(Vec<u8>),
-}
-
-/// What was read of an input.
-#[derive(Debug)]
-pub(super) struct Content {
-    pub(super) bytes: Vec<u8>,
-    pub(super) uri: Option<String>,
-    pub(super) media_type: Option<String>,
+    /// A web page that was named: it may turn out to list others.
+    pub(super) may_list: bool,
+    /// What a record tells, and other sources do not.
+    pub(super) meta: Option<Map<String, Value>>,
 }
 
 /// All inputs of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Inputs {
-    pub(super) found: Vec<Input>,
+    pub(super) found: VecDeque<Input>,
     pub(super) unread: Vec<Unread>,
+    /// Where everything was listed, as the URIs below it begin: a document from
+    /// there that is not among the inputs is there no more.
+    pub(super) roots: Vec<String>,
 }
 
-impl Inputs {
-    pub(super) fn find(named: &[String], stdin_name: &str) -> Result<Self, Failure> {
-        let is_url = |input: &str| input.starts_with("http://") || input.starts_with("https://");
-        let mut inputs = Self { found: Vec::new(), unread: Vec::new() };
+/// Where documents are looked for, and how.
+pub(super) struct Finder<'a> {
+    args: &'a IngestArgs,
+    max_bytes: u64,
+    selection: Selection,
+    fetcher: Fetcher,
+}
+
+impl<'a> Finder<'a> {
+    pub(super) fn new(args: &'a IngestArgs, settings: &crate::config::Settings) -> Result<Self, Failure> {
+        let selection = Selection::new(&args.include, &args.exclude).map_err(crate::error::Error::from)?;
+        let fetcher = settings.fetcher(if args.allow_private { PRIVATE } else { &[] })?;
+        Ok(Self { args, max_bytes: settings.max_file_bytes, selection, fetcher })
+    }
+
+    pub(super) async fn find(&self) -> Result<Inputs, Failure> {
+        let mut inputs = Inputs::default();
         let mut paths = Vec::new();
-        for input in named {
-            if input == "-" {
-                let mut bytes = Vec::new();
-                std::io::stdin().read_to_end(&mut bytes).map_err(anyhow::Error::from)?;
-                inputs.found.push(Input { key: stdin_name.to_owned(), from: From::Bytes(bytes), walked: false });
-            } else if is_url(input) {
-                let url = input.parse().map_err(|_| Failure::Usage(format!("`{input}` is no URL")))?;
-                inputs.found.push(Input { key: input.clone(), from: From::Url(url), walked: false });
-            } else {
-                paths.push(input.clone());
+        for argument in &self.args.inputs {
+            match self.locator(argument)? {
+                Locator::Path(path) => {
+                    inputs.roots.extend(folder_uri(if path.is_dir() { &path } else { parent(&path) }));
+                    paths.push(argument.clone());
+                }
+                Locator::Glob(pattern) => {
+                    inputs.roots.extend(folder_uri(walk::root(&pattern)));
+                    paths.push(pattern);
+                }
+                locator => self.add(locator, &mut inputs).await.map_err(|error| error.named(argument))?,
             }
         }
-        let discovered = source::discover(&paths).map_err(crate::error::Error::from)?;
-        let named: Vec<&Path> = paths.iter().map(Path::new).collect();
-        inputs.found.extend(discovered.files.into_iter().map(|Found { key, path }| Input {
-            walked: !named.contains(&path.as_path()),
-            key,
-            from: From::File(path),
-        }));
-        let unread = discovered.unreadable.into_iter();
-        inputs.unread.extend(unread.map(|(key, reason)| Unread { key, reason }));
+        let discovered = walk::discover(&paths, &self.selection).map_err(crate::error::Error::from)?;
+        for file in discovered.files {
+            match Entry::file(file.key.clone(), &file.path) {
+                Ok(entry) => inputs.found.push_back(Input { walked: file.walked, ..Input::new(entry) }),
+                Err(error) => inputs.unread.push(Unread { key: file.key, reason: error.to_string() }),
+            }
+        }
+        inputs.unread.extend(discovered.unreadable.into_iter().map(|(key, reason)| Unread { key, reason }));
         Ok(inputs)
     }
 
-    /// What changes when a file does: for each its path, size and time.
-    pub(super) fn fingerprint(named: &[String]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
-        let Ok(discovered) = source::discover(named) else { return Vec::new() };
-        let state = |Found { path, .. }| {
-            let about = std::fs::metadata(&path).ok();
-            let time = about.as_ref().and_then(|about| about.modified().ok());
-            (path, about.map_or(0, |about| about.len()), time)
-        };
-        discovered.files.into_iter().map(state).collect()
+    /// The pages of a sitemap that was not known to be one.
+    pub(super) async fn pages(&self, sitemap: &str) -> Result<Inputs, SourceError> {
+        let mut inputs = Inputs::default();
+        self.list(entry::of_sitemap(&self.fetcher, sitemap).await?, &mut inputs);
+        Ok(inputs)
+    }
+
+    /// What has to be watched so that nothing is missed.
+    pub(super) fn places(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut places = Vec::new();
+        for argument in &self.args.inputs {
+            match self.locator(argument)? {
+                Locator::Path(path) | Locator::Records(Some(path)) => places.push(path),
+                Locator::Glob(pattern) => places.push(walk::root(&pattern).to_owned()),
+                Locator::Git { path, .. } => {
+                    let whole = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+                    let inner = whole.ancestors().map(|folder| folder.join(".git")).find(|git| git.is_dir());
+                    places.push(inner.unwrap_or(path));
+                }
+                Locator::Stdin | Locator::Records(None) => {
+                    return Err(Failure::Usage("standard input cannot be watched; leave out `-` or --watch".into()));
+                }
+                Locator::Url(_) | Locator::Sitemap(_) | Locator::Bucket { .. } => {}
+            }
+        }
+        if places.is_empty() {
+            let problem = "--watch needs a file, a folder or a repository among the inputs; for others, run again";
+            return Err(Failure::Usage(problem.into()));
+        }
+        Ok(places)
+    }
+
+    fn locator(&self, argument: &str) -> Result<Locator, Failure> {
+        Locator::parse(argument, self.args.records).map_err(|error| Failure::Usage(error.to_string()))
+    }
+
+    async fn add(&self, locator: Locator, inputs: &mut Inputs) -> Result<(), Unlisted> {
+        match locator {
+            Locator::Path(_) | Locator::Glob(_) => {}
+            Locator::Url(url) => {
+                let entry = Entry::url(&self.fetcher, &url);
+                inputs.found.push_back(Input { may_list: true, ..Input::new(entry) });
+            }
+            Locator::Sitemap(url) => self.list(entry::of_sitemap(&self.fetcher, &url).await?, inputs),
+            Locator::Bucket { bucket, prefix } => {
+                let bucket = Bucket::open(&bucket, &prefix, |name| std::env::var(name).ok())
+                    .map_err(|error| Unlisted::Wrong(error.to_string()))?;
+                let root = bucket.uri(&prefix);
+                inputs.roots.push(if root.ends_with('/') { root } else { format!("{root}/") });
+                self.list(entry::of_bucket(bucket).await?, inputs);
+            }
+            Locator::Git { path, rev } => {
+                let repository = Repository::open(&path, rev.as_deref()).await.map_err(SourceError::from)?;
+                inputs.roots.push(repository.uri(""));
+                self.list(entry::of_git(repository).await?, inputs);
+            }
+            Locator::Stdin => {
+                let mut bytes = Vec::new();
+                // One more than is taken tells that it is too large.
+                let mut stdin = tokio::io::stdin().take(self.max_bytes.saturating_add(1));
+                stdin.read_to_end(&mut bytes).await.map_err(|error| Unlisted::Wrong(error.to_string()))?;
+                inputs.found.push_back(Input::new(Entry::bytes(self.args.stdin_name.clone(), bytes)));
+            }
+            Locator::Records(None) => records(BufReader::new(tokio::io::stdin()), "-", inputs).await,
+            Locator::Records(Some(path)) => {
+                let unreadable = |error| Unlisted::Wrong(format!("cannot be read ({error}); give a file of records"));
+                let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
+                records(BufReader::new(file), &path.display().to_string(), inputs).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, listing: Listing, inputs: &mut Inputs) {
+        let Listing { entries, unreadable, left_out } = listing;
+        if left_out > 0 {
+            tracing::info!(pages = left_out, "pages of other hosts, or too many of them, were left out");
+        }
+        let wanted = entries.into_iter().filter(|entry| self.selection.takes(&entry.key));
+        inputs.found.extend(wanted.map(|entry| Input { walked: true, ..Input::new(entry) }));
+        inputs.unread.extend(unreadable.into_iter().map(|(key, reason)| Unread { key, reason }));
     }
 }
 
 impl Input {
-    /// Reads it, unless it is larger than `max_bytes`. The error says what to
-    /// do.
-    pub(super) async fn read(self, max_bytes: u64) -> Result<Content, String> {
-        match self.from {
-            From::Bytes(bytes) => Ok(Content { bytes, uri: None, media_type: None }),
-            From::File(path) => {
-                let size = tokio::fs::metadata(&path).await.map_err(|error| unreadable(&path, &error))?.len();
-                check_size(size, max_bytes)?;
-                let bytes = tokio::fs::read(&path).await.map_err(|error| unreadable(&path, &error))?;
-                let uri = path.canonicalize().ok().map(|path| format!("file://{}", path.display()));
-                Ok(Content { bytes, uri, media_type: None })
-            }
-            From::Url(url) => fetch(url, max_bytes).await,
+    fn new(entry: Entry) -> Self {
+        Self { entry, walked: false, may_list: false, meta: None }
+    }
+}
+
+/// Why nothing is known of what a source holds.
+enum Unlisted {
+    /// It was asked for in a wrong way.
+    Wrong(String),
+    /// It does not answer.
+    Source(SourceError),
+}
+
+impl From<SourceError> for Unlisted {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+impl Unlisted {
+    fn named(self, argument: &str) -> Failure {
+        let told = |error: &dyn Display| format!("`{argument}`: {error}");
+        match self {
+            Self::Wrong(problem) => Failure::Usage(told(&problem)),
+            Self::Source(error @ SourceError::Git(_)) => Failure::Usage(told(&error)),
+            Self::Source(error) => Failure::Unreachable(told(&error)),
         }
     }
 }
 
-async fn fetch(url: reqwest::Url, max_bytes: u64) -> Result<Content, String> {
-    let problem = |error: reqwest::Error| format!("cannot be fetched: {}", error.without_url());
-    let client = reqwest::Client::builder().timeout(FETCH).build().map_err(problem)?;
-    let mut reply = client.get(url.clone()).send().await.map_err(problem)?;
-    if !reply.status().is_success() {
-        return Err(format!("cannot be fetched: the site answers with status {}", reply.status().as_u16()));
+/// Bad lines are told, and the others taken.
+async fn records(reader: impl AsyncBufRead + Unpin, name: &str, inputs: &mut Inputs) {
+    let mut records = Records::new(reader);
+    while let Some(record) = records.next().await {
+        match record {
+            Ok(mut record) => {
+                let meta = Some(record.meta.take().unwrap_or_default());
+                inputs.found.push_back(Input { meta, ..Input::new(Entry::record(record)) });
+            }
+            Err(error) => {
+                let (RecordError::Malformed { line, .. }
+                | RecordError::TooLong { line, .. }
+                | RecordError::Io { line, .. }) = &error;
+                inputs.unread.push(Unread { key: format!("{name}:{line}"), reason: error.to_string() });
+            }
+        }
     }
-    let kind = reply.headers().get("content-type").and_then(|kind| kind.to_str().ok()).map(str::to_owned);
-    let mut bytes = Vec::new();
-    while let Some(part) = reply.chunk().await.map_err(problem)? {
-        bytes.extend_from_slice(&part);
-        check_size(bytes.len() as u64, max_bytes)?;
-    }
-    Ok(Content { bytes, uri: Some(url.into()), media_type: kind })
 }
 
-fn check_size(bytes: u64, limit: u64) -> Result<(), String> {
-    if bytes <= limit {
-        return Ok(());
-    }
-    Err(format!("{bytes} bytes or more, over the limit of {limit}; split it, or raise FOOTNOTE_MAX_FILE_BYTES"))
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> String {
-    format!("`{}` cannot be read ({error}); check its rights", path.display())
+/// How the URIs of files below a folder begin.
+fn folder_uri(folder: &Path) -> Option<String> {
+    let uri = entry::uri_of(folder)?;
+    Some(if uri.ends_with('/') { uri } else { format!("{uri}/") })
 }

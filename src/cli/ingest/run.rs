@@ -2,9 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use footnote_ingest::cli::{Failure as Unread, IngestArgs, Report};
+use footnote_ingest::cli::{Failure as Unread, IngestArgs, Plan, Report};
+use footnote_ingest::source::entry::{Content, Loaded};
+use footnote_ingest::source::sitemap;
 use footnote_ingest::store::documents::{Document, Outcome, Stage};
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::client::{Client, ClientError, Form};
@@ -12,26 +15,42 @@ use crate::ids::{CollectionId, DocumentId};
 
 use super::super::failure::Failure;
 use super::super::output::Output;
-use super::inputs::{Content, Input, Inputs};
+use super::inputs::{Finder, Input, Inputs};
+use super::moves::Gone;
 
 /// Bytes that are sent together.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// Files that are sent together.
 const BATCH_FILES: usize = 200;
+/// Bytes of a token, about: enough to judge a price by.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// A run of `ingest`.
 pub(super) struct Run<'a> {
     client: &'a Client,
     collection: Option<CollectionId>,
     args: &'a IngestArgs,
+    finder: &'a Finder<'a>,
     known: HashMap<String, Document>,
     max_bytes: u64,
     output: Output,
     named: HashSet<String>,
     walked: HashSet<String>,
+    gone: Gone,
+    /// Something could not be looked into: what is missing may still be there.
+    is_partial: bool,
     sent: HashSet<DocumentId>,
-    batch: Vec<(String, Content)>,
+    batch: Vec<Sending>,
     pub(super) report: Report,
+}
+
+/// A document on its way.
+struct Sending {
+    key: String,
+    title: Option<String>,
+    uri: Option<String>,
+    meta: Option<Map<String, Value>>,
+    content: Content,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,31 +69,41 @@ impl<'a> Run<'a> {
         client: &'a Client,
         collection: Option<CollectionId>,
         args: &'a IngestArgs,
+        finder: &'a Finder<'a>,
         known: HashMap<String, Document>,
         max_bytes: u64,
         output: Output,
     ) -> Self {
+        let report = Report { plan: args.dry_run.then(Plan::default), ..Report::default() };
         Self {
             client,
             collection,
             args,
+            finder,
             known,
             max_bytes,
             output,
             named: HashSet::new(),
             walked: HashSet::new(),
+            gone: Gone::default(),
+            is_partial: false,
             sent: HashSet::new(),
             batch: Vec::new(),
-            report: Report::default(),
+            report,
         }
     }
 
     /// Sends what is new or changed.
-    pub(super) async fn send(&mut self, inputs: Inputs) -> Result<(), Failure> {
+    pub(super) async fn send(&mut self, mut inputs: Inputs) -> Result<(), Failure> {
+        self.is_partial = !inputs.unread.is_empty();
         self.report.failed = inputs.unread;
-        for input in inputs.found {
-            self.take(input).await?;
-            let bytes: usize = self.batch.iter().map(|(_, content)| content.bytes.len()).sum();
+        self.named = inputs.found.iter().map(|input| input.entry.key.clone()).collect();
+        self.gone = Gone::new(&self.known, &self.named, &inputs.roots);
+        while let Some(input) = inputs.found.pop_front() {
+            if let Some(pages) = self.take(input).await? {
+                inputs.found.extend(pages.found);
+            }
+            let bytes: usize = self.batch.iter().map(|sending| sending.content.bytes.len()).sum();
             if bytes >= BATCH_BYTES || self.batch.len() >= BATCH_FILES {
                 self.flush().await?;
             }
@@ -82,33 +111,117 @@ impl<'a> Run<'a> {
         self.flush().await
     }
 
-    async fn take(&mut self, input: Input) -> Result<(), Failure> {
-        let key = input.key.clone();
-        self.named.insert(key.clone());
-        if input.walked {
+    /// Takes a document; returns the pages that it lists, if it is a sitemap.
+    async fn take(&mut self, input: Input) -> Result<Option<Inputs>, Failure> {
+        let Input { entry, walked, may_list, meta } = input;
+        let key = entry.key.clone();
+        if walked {
             self.walked.insert(key.clone());
         }
-        let content = match input.read(self.max_bytes).await {
-            Ok(content) => content,
-            Err(reason) => {
-                self.report.failed.push(Unread { key, reason });
-                return Ok(());
+        let known = self.known.get(&key).filter(|known| known.stage != Stage::Failed);
+        let version = known.filter(|_| !self.args.force).and_then(|known| known.source_version.as_deref());
+        let content = match entry.load(version, self.max_bytes).await {
+            Ok(Loaded::Content(content)) => content,
+            Ok(Loaded::Unchanged) => {
+                self.keep(&key, entry.uri, entry.version).await?;
+                return Ok(None);
+            }
+            Err(error) => {
+                self.report.failed.push(Unread { key, reason: error.to_string() });
+                return Ok(None);
             }
         };
-        let known = self.known.get(&key).filter(|known| known.stage != Stage::Failed);
-        let same = known.is_some_and(|known| known.sha256 == hex(&Sha256::digest(&content.bytes)));
-        if same && !self.args.force {
-            self.report.unchanged += 1;
-        } else if self.args.dry_run {
-            let known = self.known.contains_key(&key);
-            let (verb, count) =
-                if known { ("change", &mut self.report.changed) } else { ("add", &mut self.report.added) };
-            *count += 1;
-            self.output.note(&format!("would {verb}: {key}"));
+        if may_list && sitemap::is_sitemap(&content.bytes) {
+            return Ok(self.expand(key).await);
+        }
+        let sha256 = hex(&Sha256::digest(&content.bytes));
+        let told = |known: &&Document| {
+            entry.title.as_ref().is_none_or(|title| *title == known.title)
+                && meta.as_ref().is_none_or(|meta| known.meta.as_object() == Some(meta))
+        };
+        if known.filter(told).is_some_and(|known| known.sha256 == sha256) && !self.args.force {
+            self.keep(&key, entry.uri, content.version).await?;
+            return Ok(None);
+        }
+        let sending = Sending { key, title: entry.title, uri: entry.uri, meta, content };
+        if !self.known.contains_key(&sending.key) && self.moved(&sending, &sha256).await? {
+            return Ok(None);
+        }
+        if self.args.dry_run {
+            self.plan(&sending)
         } else {
-            self.batch.push((key, content));
+            self.batch.push(sending)
+        }
+        Ok(None)
+    }
+
+    /// The pages of a sitemap that was named like a page.
+    async fn expand(&mut self, url: String) -> Option<Inputs> {
+        self.named.remove(&url);
+        match self.finder.pages(&url).await {
+            Ok(mut pages) => {
+                self.is_partial |= !pages.unread.is_empty();
+                self.report.failed.append(&mut pages.unread);
+                self.named.extend(pages.found.iter().map(|page| page.entry.key.clone()));
+                Some(pages)
+            }
+            Err(error) => {
+                self.is_partial = true;
+                self.report.failed.push(Unread { key: url, reason: error.to_string() });
+                None
+            }
+        }
+    }
+
+    /// Leaves a document alone, but for where it is and what its source tells
+    /// of its version.
+    async fn keep(&mut self, key: &str, uri: Option<String>, version: Option<String>) -> Result<(), Failure> {
+        self.report.unchanged += 1;
+        let Some(known) = self.known.get(key).filter(|_| !self.args.dry_run) else { return Ok(()) };
+        let uri = uri.filter(|uri| known.uri.as_ref() != Some(uri));
+        let version = version.filter(|version| known.source_version.as_ref() != Some(version));
+        if uri.is_some() || version.is_some() {
+            self.change(known.id, &json!({ "uri": uri, "version": version })).await?;
         }
         Ok(())
+    }
+
+    /// Whether a new key is that of a document whose file is gone and held the
+    /// same; it then has the new key.
+    async fn moved(&mut self, sending: &Sending, sha256: &str) -> Result<bool, Failure> {
+        let Some(from) = self.gone.take(sha256) else { return Ok(false) };
+        let Some(id) = self.known.get(&from).map(|known| known.id) else { return Ok(false) };
+        if self.args.dry_run {
+            self.output.note(&format!("would move: {from} to {}", sending.key));
+        } else {
+            let change = json!({ "key": sending.key, "uri": sending.uri, "version": sending.content.version });
+            match self.change(id, &change).await {
+                // Somebody else sent it meanwhile.
+                Err(Failure::Client(ClientError::Refused { status: 404 | 409, .. })) => return Ok(false),
+                done => done?,
+            }
+        }
+        // It is no document of its old key any more, that could be deleted.
+        self.known.remove(&from);
+        self.report.moved += 1;
+        Ok(true)
+    }
+
+    async fn change(&self, id: DocumentId, change: &Value) -> Result<(), Failure> {
+        let _: Value = self.client.patch(&format!("/api/v1/documents/{id}"), change).await?;
+        Ok(())
+    }
+
+    fn plan(&mut self, sending: &Sending) {
+        let is_known = self.known.contains_key(&sending.key);
+        let (verb, count) =
+            if is_known { ("change", &mut self.report.changed) } else { ("add", &mut self.report.added) };
+        *count += 1;
+        let bytes = sending.content.bytes.len() as u64;
+        let plan = self.report.plan.get_or_insert_default();
+        plan.bytes += bytes;
+        plan.tokens += bytes.div_ceil(BYTES_PER_TOKEN);
+        self.output.note(&format!("would {verb}: {} ({bytes} bytes)", sending.key));
     }
 
     /// Sends the batch; if it is refused, each file by itself, so that one does
@@ -120,7 +233,7 @@ impl<'a> Run<'a> {
         match self.upload(&path, &batch).await {
             Err(Failure::Client(ClientError::Refused { status: 400..=499, .. })) if batch.len() > 1 => {}
             Err(Failure::Client(ClientError::Refused { status: 400..=499, message, .. })) => {
-                let key = batch.into_iter().map(|(key, _)| key).collect();
+                let key = batch.into_iter().map(|sending| sending.key).collect();
                 self.report.failed.push(Unread { key, reason: message });
                 return Ok(());
             }
@@ -129,7 +242,7 @@ impl<'a> Run<'a> {
         for one in batch {
             match self.upload(&path, std::slice::from_ref(&one)).await {
                 Err(Failure::Client(ClientError::Refused { status: 400..=499, message, .. })) => {
-                    self.report.failed.push(Unread { key: one.0, reason: message });
+                    self.report.failed.push(Unread { key: one.key, reason: message });
                 }
                 done => done?,
             }
@@ -137,15 +250,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn upload(&mut self, path: &str, batch: &[(String, Content)]) -> Result<(), Failure> {
+    async fn upload(&mut self, path: &str, batch: &[Sending]) -> Result<(), Failure> {
         let mut form = Form::default();
         if self.args.force {
             form.field("force", "true");
         }
-        for (key, content) in batch {
+        for Sending { key, title, uri, meta, content } in batch {
             form.field("key", key);
-            if let Some(uri) = &content.uri {
-                form.field("uri", uri);
+            let told = [("title", title), ("uri", uri), ("version", &content.version)];
+            for (name, value) in told.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+                form.field(name, value);
+            }
+            if let Some(meta) = meta {
+                form.field("meta", &json!(meta).to_string());
             }
             form.file(key, content.media_type.as_deref(), &content.bytes);
         }
@@ -162,10 +279,15 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Deletes documents that were not named.
+    /// Deletes documents that were not named; those that lie within another's
+    /// file go with that one.
     pub(super) async fn prune(&mut self) -> Result<(), Failure> {
-        let gone: Vec<&Document> = self.known.values().filter(|known| !self.named.contains(&known.key)).collect();
-        for document in gone {
+        if self.is_partial {
+            self.output.note("nothing is deleted, for not everything could be looked at");
+            return Ok(());
+        }
+        let is_gone = |known: &&Document| !self.named.contains(&known.key) && known.parent_id.is_none();
+        for document in self.known.values().filter(is_gone) {
             if self.args.dry_run {
                 self.output.note(&format!("would delete: {}", document.key));
             } else {
