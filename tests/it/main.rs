@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends at what it did not expect")]
 
+mod api_changes;
 mod api_chat;
 mod api_documents;
 mod api_errors;
@@ -13,7 +14,9 @@ mod embedded_postgres;
 mod harness;
 mod kills;
 mod ocr;
+mod pages;
 mod provider;
 mod queue;
 mod schedules;
 mod scripted;
+mod sources;

@@ -85,7 +85,7 @@ pub enum BucketError {
     #[error("the endpoint `{0}` does not answer like S3; check `AWS_ENDPOINT_URL_S3`")]
     NotS3(String),
     /// Too large.
-    #[error("larger than {limit} bytes; split it, or raise the limit")]
+    #[error("larger than {limit} bytes; split it, or raise FOOTNOTE_MAX_FILE_BYTES")]
     TooLarge {
         /// The most that is taken.
         limit: u64,

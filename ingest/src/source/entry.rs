@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
@@ -16,6 +16,8 @@ use super::sitemap::{self, SitemapError};
 #[cfg(test)]
 mod tests;
 
+/// The coarsest clock of a file system that is in use.
+const COARSEST: Duration = Duration::from_secs(2);
 /// What would be read as another part of a `file:` URI, or not at all.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'#').add(b'?').add(b'"').add(b'<').add(b'>');
 
@@ -114,7 +116,7 @@ pub enum SourceError {
         source: std::io::Error,
     },
     /// Too large.
-    #[error("{size} bytes or more, over the limit of {limit}; split it, or raise the limit")]
+    #[error("{size} bytes or more, over the limit of {limit}; split it, or raise FOOTNOTE_MAX_FILE_BYTES")]
     TooLarge {
         /// Its size in bytes, as far as it is known.
         size: u64,
@@ -274,7 +276,13 @@ async fn read(path: &Path, limit: u64) -> Result<Content, SourceError> {
     // It may grow while it is read.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).await.map_err(failed)?;
     check(bytes.len() as u64, limit)?;
-    Ok(Content { bytes, media_type: None, version: stamp(&about) })
+    Ok(Content { bytes, media_type: None, version: stamp(&about).filter(|_| is_settled(&about)) })
+}
+
+/// Whether a file was left alone long enough that another change would show in
+/// its time: some file systems count in seconds.
+fn is_settled(about: &std::fs::Metadata) -> bool {
+    about.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= COARSEST))
 }
 
 /// A file's size and the time of its last change.

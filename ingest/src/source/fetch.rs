@@ -137,7 +137,7 @@ pub enum FetchError {
     #[error("the site sends `{0}`, which is not taken")]
     MediaType(String),
     /// Too large.
-    #[error("the page is larger than {limit} bytes; split it, or raise the limit")]
+    #[error("the page is larger than {limit} bytes; split it, or raise FOOTNOTE_MAX_FILE_BYTES")]
     TooLarge {
         /// The most that is taken.
         limit: u64,

@@ -70,7 +70,7 @@ pub enum GitError {
     #[error("its content is kept by Git LFS; check the files out and give the folder")]
     Lfs,
     /// Too large.
-    #[error("{size} bytes, over the limit of {limit}; split it, or raise the limit")]
+    #[error("{size} bytes, over the limit of {limit}; split it, or raise FOOTNOTE_MAX_FILE_BYTES")]
     TooLarge {
         /// Its size in bytes.
         size: u64,

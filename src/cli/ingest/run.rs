@@ -39,9 +39,27 @@ pub(super) struct Run<'a> {
     gone: Gone,
     /// Something could not be looked into: what is missing may still be there.
     is_partial: bool,
-    sent: HashSet<DocumentId>,
+    sent: HashMap<DocumentId, Done>,
     batch: Vec<Sending>,
     pub(super) report: Report,
+}
+
+/// What was done with a document.
+#[derive(Debug, Clone, Copy)]
+enum Done {
+    Sent(Outcome),
+    Moved,
+}
+
+impl Done {
+    fn count(self, report: &mut Report) -> &mut u64 {
+        match self {
+            Self::Sent(Outcome::Added) => &mut report.added,
+            Self::Sent(Outcome::Changed) => &mut report.changed,
+            Self::Sent(Outcome::Unchanged) => &mut report.unchanged,
+            Self::Moved => &mut report.moved,
+        }
+    }
 }
 
 /// A document on its way.
@@ -87,7 +105,7 @@ impl<'a> Run<'a> {
             walked: HashSet::new(),
             gone: Gone::default(),
             is_partial: false,
-            sent: HashSet::new(),
+            sent: HashMap::new(),
             batch: Vec::new(),
             report,
         }
@@ -203,8 +221,13 @@ impl<'a> Run<'a> {
         }
         // It is no document of its old key any more, that could be deleted.
         self.known.remove(&from);
-        self.report.moved += 1;
+        self.note(id, Done::Moved);
         Ok(true)
+    }
+
+    fn note(&mut self, id: DocumentId, done: Done) {
+        self.sent.insert(id, done);
+        *done.count(&mut self.report) += 1;
     }
 
     async fn change(&self, id: DocumentId, change: &Value) -> Result<(), Failure> {
@@ -268,13 +291,7 @@ impl<'a> Run<'a> {
         }
         let accepted: Accepted = self.client.upload(path, form).await?;
         for taken in accepted.documents {
-            self.sent.insert(taken.id);
-            let count = match taken.outcome {
-                Outcome::Added => &mut self.report.added,
-                Outcome::Changed => &mut self.report.changed,
-                Outcome::Unchanged => &mut self.report.unchanged,
-            };
-            *count += 1;
+            self.note(taken.id, Done::Sent(taken.outcome));
         }
         Ok(())
     }
@@ -304,9 +321,9 @@ impl<'a> Run<'a> {
         let Some(collection) = self.collection else { return Ok(()) };
         let path = format!("/api/v1/documents?collection={collection}&status=failed");
         let failed: Vec<Document> = self.client.all(&path).await?;
-        for document in failed.into_iter().filter(|document| self.sent.contains(&document.id)) {
-            let was_added = !self.known.contains_key(&document.key);
-            let count = if was_added { &mut self.report.added } else { &mut self.report.changed };
+        for document in failed {
+            let Some(done) = self.sent.get(&document.id) else { continue };
+            let count = done.count(&mut self.report);
             *count = count.saturating_sub(1);
             if self.walked.contains(&document.key) && document.failure_code.as_deref() == Some("unsupported") {
                 self.client.delete(&format!("/api/v1/documents/{}", document.id)).await?;

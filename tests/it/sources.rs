@@ -1,0 +1,214 @@
+//! Where `ingest` finds documents, and what becomes of those that move.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::command::{Footnote, Server, errors, parsed, write};
+use crate::harness::folder;
+
+const COUNTS: [&str; 5] = ["added", "changed", "moved", "unchanged", "deleted"];
+
+fn counts(report: &Value) -> [u64; 5] {
+    COUNTS.map(|name| report[name].as_u64().unwrap_or_else(|| panic!("no `{name}` in {report}")))
+}
+
+/// The one document that a search finds.
+fn found(footnote: &Footnote, query: &str) -> Value {
+    footnote.json(&["search", query, "--limit", "1"])["passages"][0].clone()
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "init.defaultBranch=main"];
+    let done = Command::new("git").arg("-C").arg(folder).args(identity).args(arguments).output().unwrap();
+    assert!(done.status.success(), "{arguments:?}: {}", errors(&done));
+}
+
+fn set_time(file: &Path, time: SystemTime) {
+    std::fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn a_moved_file_keeps_its_document_and_what_cites_it() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    write(notes.path(), "pump.txt", "The pump P4 is rated for a pressure of 4 bar.");
+    write(notes.path(), "leave.txt", "Every employee has thirty days of paid leave.");
+    let path = notes.path().to_str().unwrap();
+    assert_eq!(counts(&footnote.json(&["ingest", path])), [2, 0, 0, 0, 0]);
+    let before = found(&footnote, "pressure of the pump");
+    assert_eq!((&before["key"], &before["title"]), (&json!("pump.txt"), &json!("pump.txt")));
+
+    std::fs::create_dir(notes.path().join("plant")).unwrap();
+    std::fs::rename(notes.path().join("pump.txt"), notes.path().join("plant/p4.txt")).unwrap();
+    let told = footnote.run(&["ingest", path, "--prune", "--dry-run", "--json"]);
+    assert_eq!(counts(&parsed(&told)), [0, 0, 1, 1, 0]);
+    assert!(errors(&told).contains("would move: pump.txt to plant/p4.txt"), "{}", errors(&told));
+    assert_eq!(parsed(&told)["plan"], json!({ "bytes": 0, "tokens": 0 }));
+
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--prune"])), [0, 0, 1, 1, 0]);
+    let after = found(&footnote, "pressure of the pump");
+    assert_eq!((&after["key"], &after["title"]), (&json!("plant/p4.txt"), &json!("plant/p4.txt")));
+    for same in ["document_id", "revision_id"] {
+        assert!(after[same].is_string(), "{after}");
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    assert!(after["uri"].as_str().unwrap().ends_with("/plant/p4.txt"), "{after}");
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--prune"])), [0, 0, 0, 2, 0]);
+}
+
+#[test]
+fn a_copy_is_a_new_document_and_so_is_what_two_files_held() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    for name in ["a.txt", "b.txt"] {
+        write(notes.path(), name, "Herons stand in ponds.");
+    }
+    let path = notes.path().to_str().unwrap();
+    footnote.json(&["ingest", path]);
+    write(notes.path(), "c.txt", "Herons stand in ponds.");
+    assert_eq!(counts(&footnote.json(&["ingest", path])), [1, 0, 0, 2, 0]);
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        std::fs::remove_file(notes.path().join(name)).unwrap();
+    }
+    write(notes.path(), "d.txt", "Herons stand in ponds.");
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--prune"])), [1, 0, 0, 0, 3]);
+}
+
+#[test]
+fn a_file_whose_size_and_time_are_the_same_is_not_read_again() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    write(notes.path(), "a.txt", "Herons stand in ponds.");
+    let file = notes.path().join("a.txt");
+    let path = notes.path().to_str().unwrap();
+    let time = SystemTime::now() - Duration::from_hours(1);
+    set_time(&file, time);
+    footnote.json(&["ingest", path]);
+    // As no editor does: other bytes, and nothing else.
+    std::fs::write(&file, "Storks stand on roofs.").unwrap();
+    set_time(&file, time);
+    assert_eq!(counts(&footnote.json(&["ingest", path])), [0, 0, 0, 1, 0]);
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--force"])), [0, 1, 0, 0, 0]);
+    assert!(found(&footnote, "birds")["text"].as_str().unwrap().contains("Storks"));
+}
+
+#[test]
+fn a_dry_run_tells_what_would_be_embedded() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    write(notes.path(), "a.txt", "x".repeat(1000));
+    let told = footnote.run(&["ingest", notes.path().to_str().unwrap(), "--dry-run", "--json"]);
+    assert_eq!(counts(&parsed(&told)), [1, 0, 0, 0, 0]);
+    assert_eq!(parsed(&told)["plan"], json!({ "bytes": 1000, "tokens": 250 }));
+    assert!(errors(&told).contains("would add: a.txt (1000 bytes)"), "{}", errors(&told));
+}
+
+#[test]
+fn what_is_included_excluded_and_ignored_is_left_to_the_user() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    for name in ["a.md", "b.txt", "drafts/c.md", "old/d.md", "secret.md"] {
+        write(notes.path(), name, format!("# {name}\n\nA note."));
+    }
+    write(notes.path(), ".footnoteignore", "secret.md\n");
+    let path = notes.path().to_str().unwrap();
+    let report = footnote.json(&["ingest", path, "--include", "*.md", "--exclude", "drafts", "--exclude", "old/*.md"]);
+    assert_eq!(counts(&report), [1, 0, 0, 0, 0]);
+    assert_eq!(found(&footnote, "note")["key"], "a.md");
+    // What is left out now and stays on the disk has not moved.
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--include", "*.txt"])), [1, 0, 0, 0, 0]);
+    let wrong = footnote.run(&["ingest", path, "--include", "["]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(errors(&wrong).contains("--include"), "{}", errors(&wrong));
+}
+
+#[test]
+fn records_are_documents_with_title_and_metadata() {
+    let footnote = Footnote::new();
+    let lines = [
+        json!({ "key": "1", "text": "Herons stand in ponds.", "title": "Herons", "meta": { "year": 2026 } }),
+        json!({ "key": "2", "text": "Storks stand on roofs.", "uri": "https://example.com/storks" }),
+    ];
+    let send = |lines: &str| {
+        let mut command = footnote.command(&["ingest", "-", "--records", "--json"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let text = format!("{}\n{}\nnot JSON\n", lines[0], lines[1]);
+    let output = send(&text);
+    assert_eq!(output.status.code(), Some(5), "a bad line is told");
+    let report = parsed(&output);
+    assert_eq!(counts(&report), [2, 0, 0, 0, 0]);
+    assert_eq!(report["failed"][0]["key"], "-:3");
+    assert_eq!(found(&footnote, "birds in water")["title"], "Herons");
+    assert_eq!(found(&footnote, "birds on houses")["uri"], "https://example.com/storks");
+
+    assert_eq!(counts(&parsed(&send(&format!("{}\n", lines[0])))), [0, 0, 0, 1, 0]);
+    let renamed = json!({ "key": "1", "text": "Herons stand in ponds.", "title": "Grey herons" });
+    assert_eq!(counts(&parsed(&send(&renamed.to_string()))), [0, 1, 0, 0, 0]);
+    assert_eq!(found(&footnote, "birds in water")["title"], "Grey herons");
+}
+
+#[test]
+fn a_commit_is_read_as_it_is_and_its_renames_are_moves() {
+    let footnote = Footnote::new();
+    let repository = folder();
+    let path = repository.path();
+    git(path, &["init", "-q"]);
+    write(path, "docs/pump.txt", "The pump P4 is rated for a pressure of 4 bar.");
+    git(path, &["add", "."]);
+    git(path, &["commit", "-q", "-m", "one"]);
+    write(path, "docs/loose.txt", "This is in no commit.");
+    let locator = format!("git+file://{}", path.display());
+    assert_eq!(counts(&footnote.json(&["ingest", &locator])), [1, 0, 0, 0, 0]);
+    let before = found(&footnote, "pressure of the pump");
+    assert!(before["uri"].as_str().unwrap().starts_with("git+file:///"), "{before}");
+
+    git(path, &["mv", "docs/pump.txt", "docs/p4.txt"]);
+    git(path, &["commit", "-q", "-m", "two"]);
+    assert_eq!(counts(&footnote.json(&["ingest", &locator])), [0, 0, 1, 0, 0]);
+    assert_eq!(counts(&footnote.json(&["ingest", &locator])), [0, 0, 0, 1, 0]);
+    let after = found(&footnote, "pressure of the pump");
+    assert_eq!((&after["key"], &after["document_id"]), (&json!("docs/p4.txt"), &before["document_id"]));
+    let missing = footnote.run(&["ingest", &format!("{locator}@nowhere")]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(errors(&missing).contains("nowhere"), "{}", errors(&missing));
+}
+
+#[test]
+fn nothing_is_deleted_when_a_source_could_not_be_looked_at() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    write(notes.path(), "a.jsonl", format!("{}\n", json!({ "key": "1", "text": "Herons stand in ponds." })));
+    let path = notes.path().join("a.jsonl");
+    let path = path.to_str().unwrap();
+    assert_eq!(counts(&footnote.json(&["ingest", path, "--records"])), [1, 0, 0, 0, 0]);
+    write(notes.path(), "a.jsonl", "not JSON\n");
+    let output = footnote.run(&["ingest", path, "--records", "--prune", "--json"]);
+    assert_eq!(counts(&parsed(&output)), [0, 0, 0, 0, 0]);
+    assert!(errors(&output).contains("nothing is deleted"), "{}", errors(&output));
+}
+
+#[test]
+fn a_watched_folder_takes_in_what_changes() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    write(notes.path(), "a.txt", "Herons stand in ponds.");
+    let mut command = footnote.command(&["ingest", notes.path().to_str().unwrap(), "--watch", "--prune", "--json"]);
+    let mut child = Server { child: command.stdout(Stdio::piped()).spawn().unwrap(), url: String::new() };
+    let mut lines = BufReader::new(child.child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(counts(&next()), [1, 0, 0, 0, 0]);
+    write(notes.path(), "sub/b.txt", "Storks stand on roofs.");
+    assert_eq!(counts(&next()), [1, 0, 0, 1, 0]);
+    std::fs::rename(notes.path().join("a.txt"), notes.path().join("sub/c.txt")).unwrap();
+    assert_eq!(counts(&next()), [0, 0, 1, 1, 0]);
+    std::fs::remove_file(notes.path().join("sub/b.txt")).unwrap();
+    assert_eq!(counts(&next()), [0, 0, 0, 1, 1]);
+    assert_eq!(child.stop(), Some(130));
+}
