@@ -5,7 +5,7 @@ use std::path::Path;
 
 use footnote_ingest::corpus::Incoming;
 use footnote_ingest::scope::Scope;
-use footnote_ingest::source::{self, Found};
+use footnote_ingest::source::walk::{self, Found, Selection};
 use footnote_ingest::store::documents::Outcome;
 use footnote_ingest::store::{collections, synced};
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub(super) async fn run(app: &App, scope: Scope, name: &str, sync: &Sync) -> Res
             let problem = format!("`{outside}` is not there, or not under a folder of FOOTNOTE_SYNC_ROOTS");
             return Err(Error::Invalid { field: "inputs", problem });
         }
-        let mut discovered = source::discover(&inputs)?;
+        let mut discovered = walk::discover(&inputs, &Selection::default())?;
         discovered.files.retain(|file| is_below(&file.path, &roots));
         Ok(discovered)
     })
@@ -71,7 +71,7 @@ pub(super) async fn run(app: &App, scope: Scope, name: &str, sync: &Sync) -> Res
         report.fail(key, reason);
     }
     let mut keys = HashSet::new();
-    for Found { key, path } in discovered.files {
+    for Found { key, path, .. } in discovered.files {
         let key = format!("{prefix}{key}");
         // Two folders may hold files of one name: the first one has it.
         if keys.insert(key.clone()) {
@@ -124,6 +124,7 @@ async fn take(app: &App, scope: Scope, sync: &Sync, key: &str, path: &Path, repo
         bytes: &bytes,
         force: false,
         priority: 0,
+        version: None,
     };
     // A full disk or a lost database ends the run; the next one goes on.
     match app.corpus.submit(scope, &incoming).await?.1 {

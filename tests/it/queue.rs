@@ -269,6 +269,7 @@ fn incoming<'a>(collection: footnote_ingest::ids::CollectionId) -> Incoming<'a> 
         bytes: &[],
         force: false,
         priority: 0,
+        version: None,
     }
 }
 
