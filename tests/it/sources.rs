@@ -146,7 +146,7 @@ fn records_are_documents_with_title_and_metadata() {
     assert_eq!(counts(&report), [2, 0, 0, 0, 0]);
     assert_eq!(report["failed"][0]["key"], "-:3");
     assert_eq!(found(&footnote, "birds in water")["title"], "Herons");
-    assert_eq!(found(&footnote, "birds on houses")["uri"], "https://example.com/storks");
+    assert_eq!(found(&footnote, "storks on roofs")["uri"], "https://example.com/storks");
 
     assert_eq!(counts(&parsed(&send(&format!("{}\n", lines[0])))), [0, 0, 0, 1, 0]);
     let renamed = json!({ "key": "1", "text": "Herons stand in ponds.", "title": "Grey herons" });
