@@ -166,9 +166,9 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         if self.args.dry_run {
-            self.plan(&sending)
+            self.plan(&sending);
         } else {
-            self.batch.push(sending)
+            self.batch.push(sending);
         }
         Ok(None)
     }
