@@ -291,6 +291,7 @@ const FIELDS: &[&str] = &[
     "disk_reserve_bytes",
     "max_chunk_tokens",
     "answer_threshold",
+    "parser_program",
     "ocr_command",
     "sync_roots",
 ];

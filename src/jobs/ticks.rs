@@ -37,13 +37,8 @@ enum Ended {
 /// Queues runs whenever this process is the one that does, until it is stopped.
 pub(super) async fn watch(db: PgPool, queued: Arc<Notify>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let watched = tokio::select! {
-            watched = lead(&db, &queued) => watched,
-            () = stop.cancelled() => return,
-        };
-        match watched {
-            Ok(()) => {}
-            Err(error) => tracing::warn!(%error, "schedules are not watched by this process for a moment"),
+        if let Err(error) = lead(&db, &queued, &stop).await {
+            tracing::warn!(%error, "schedules are not watched by this process for a moment");
         }
         tokio::select! {
             () = tokio::time::sleep(TRY_AGAIN) => {}
@@ -54,19 +49,33 @@ pub(super) async fn watch(db: PgPool, queued: Arc<Notify>, stop: CancellationTok
 
 /// Watches the clock for as long as the lock is held; returns at once where
 /// another process holds it.
-async fn lead(db: &PgPool, queued: &Arc<Notify>) -> Result<(), Ended> {
+async fn lead(db: &PgPool, queued: &Arc<Notify>, stop: &CancellationToken) -> Result<(), Ended> {
+    let connected = tokio::select! {
+        connected = lock(db) => connected?,
+        () = stop.cancelled() => None,
+    };
+    let Some(mut connection) = connected else { return Ok(()) };
+    tracing::debug!("this process watches the schedules");
+    let mut board = Board::new(db.clone(), Arc::clone(queued)).await?;
+    let ended = tokio::select! {
+        ended = board.keep(&mut connection) => ended,
+        () = stop.cancelled() => Ok(()),
+    };
+    // It would go on by itself.
+    board.scheduler.shutdown().await?;
+    ended
+}
+
+/// A connection of its own that holds the lock; `None` where another does.
+async fn lock(db: &PgPool) -> sqlx::Result<Option<PgConnection>> {
     let mut connection = db.connect_options().connect().await?;
     let held =
         sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "held!""#, LOCK).fetch_one(&mut connection).await?;
-    if !held {
-        connection.close().await?;
-        return Ok(());
+    if held {
+        return Ok(Some(connection));
     }
-    tracing::debug!("this process watches the schedules");
-    let mut board = Board::new(db.clone(), Arc::clone(queued)).await?;
-    let ended = board.keep(&mut connection).await;
-    board.scheduler.shutdown().await?;
-    ended
+    connection.close().await?;
+    Ok(None)
 }
 
 /// The schedules that are being watched.
