@@ -36,7 +36,7 @@ struct Limits {
 
 const LIMITS: Limits = Limits {
     page: Duration::from_mins(2),
-    file: Duration::from_mins(60),
+    file: Duration::from_hours(1),
     page_bytes: 1024 * 1024,
     // A request to a reader's process holds it twice over.
     file_bytes: 12 * 1024 * 1024,

@@ -220,10 +220,10 @@ async fn a_child_whose_parent_is_gone_ends_in_the_midst_of_a_file() {
         let length = u32::try_from(json.len()).unwrap().to_le_bytes();
         [&length[..], json.as_bytes(), raw.as_bytes()].concat()
     };
-    let setup = r#"{"sections":[],"head":{"version":1,"memory_bytes":134217728,"cpu_seconds":60}}"#;
+    let setup = r#"{"sections":[],"head":{"version":2,"memory_bytes":134217728,"cpu_seconds":60}}"#;
     input.write_all(&frame(setup, "")).unwrap();
     assert_ne!(child.stdout.as_mut().unwrap().read(&mut [0; 512]).unwrap(), 0, "ready");
-    let request = r#"{"sections":[4],"head":{"number":1,"name":null,"media_type":null}}"#;
+    let request = r#"{"sections":[4],"head":{"number":1,"purpose":"text","name":null,"media_type":null}}"#;
     input.write_all(&frame(request, "wait")).unwrap();
     drop(input);
     assert!(child.wait().unwrap().success());
