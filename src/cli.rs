@@ -14,6 +14,7 @@ mod schedules;
 mod search;
 mod serve;
 mod session;
+mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +68,8 @@ struct Global {
 enum Command {
     /// Run the service.
     Serve(serve::Args),
+    /// Work on the queue beside servers that share the database and the index.
+    Worker,
     /// Read documents into a collection.
     Ingest(IngestArgs),
     /// Find passages.
@@ -95,7 +98,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output { json: cli.global.json, quiet: cli.global.quiet };
-    let serving = matches!(cli.command, Command::Serve(_));
+    let serving = matches!(cli.command, Command::Serve(_) | Command::Worker);
     telemetry::start(cli.global.quiet, cli.global.verbose, serving);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -120,6 +123,7 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
             output.raw(&script)
         }
         Command::Serve(args) => serve::run(args, settings()?, &interrupted, output).await,
+        Command::Worker => worker::run(settings()?, &interrupted, output).await,
         Command::Eval(args) => eval::run(args, settings()?, &interrupted, output).await,
         Command::Ingest(args) => {
             let own = settings()?;

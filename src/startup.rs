@@ -53,17 +53,28 @@ pub struct Service {
     /// The state that doors share.
     pub app: App,
     workers: Workers,
-    jobs: Jobs,
+    jobs: Option<Jobs>,
     postgres: Option<EmbeddedPostgres>,
+}
+
+/// What a process is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Answers and works, for as long as it is wanted.
+    Server,
+    /// Works on the queue beside servers.
+    Worker,
+    /// Runs one command.
+    Command,
 }
 
 impl Service {
     /// Starts everything: the database, the embedder, the index, the workers,
-    /// the clock.
+    /// and the clock unless it is for one command only.
     ///
     /// # Errors
     /// What is missing, and what to do about it.
-    pub async fn start(settings: Settings) -> Result<Self> {
+    pub async fn start(settings: Settings, role: Role) -> Result<Self> {
         let (postgres, db) = match &settings.database_url {
             Some(url) => {
                 let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| Error::Invalid {
@@ -80,7 +91,8 @@ impl Service {
                 (Some(postgres), db)
             }
         };
-        let broken_off = messages::interrupt_running(&db).await?;
+        // Answers are made by servers: a worker has none to have broken off.
+        let broken_off = if role == Role::Worker { 0 } else { messages::interrupt_running(&db).await? };
         if broken_off > 0 {
             tracing::warn!(answers = broken_off, "answers were broken off when the service last ended");
         }
@@ -95,7 +107,7 @@ impl Service {
             corpus,
         };
         let workers = Workers::start(&app.corpus).await?;
-        let jobs = Jobs::start(&app);
+        let jobs = (role != Role::Command).then(|| Jobs::start(&app));
         Ok(Self { app, workers, jobs, postgres })
     }
 
@@ -103,7 +115,9 @@ impl Service {
     /// lost.
     pub async fn stop(self) {
         self.app.hub.cancel_all();
-        self.jobs.stop().await;
+        if let Some(jobs) = self.jobs {
+            jobs.stop().await;
+        }
         self.workers.stop().await;
         self.app.stream.close().await;
         self.app.db.close().await;

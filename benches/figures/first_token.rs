@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::routing::post;
 use footnote::http::{self, Hosts};
-use footnote::startup::{self, Service};
+use footnote::startup::{self, Role, Service};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -37,7 +37,7 @@ pub async fn measure() {
     let mut settings = rig.settings.clone();
     settings.openai_base_url = Some(format!("{provider}/v1"));
     settings.model = "scripted".into();
-    let service = Service::start(settings).await.expect("the service");
+    let service = Service::start(settings, Role::Server).await.expect("the service");
     let collection = rig.collection("kb").await;
     for (key, bytes) in samples() {
         rig.submit(&service.app.corpus, collection, &key, None, &bytes).await;

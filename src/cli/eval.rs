@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::credentials;
 use crate::eval::{self, AnswerFigures, Comparison, Figures, Set};
-use crate::startup::{Service, Tenancy, Tenant};
+use crate::startup::{Role, Service, Tenancy, Tenant};
 
 use super::failure::Failure;
 use super::output::Output;
@@ -63,7 +63,7 @@ pub(super) async fn run(
     let Tenant::Us(tenancy) = Tenancy::take(&settings.data_dir).await? else {
         return Err(Failure::Usage("a server runs on the evaluation's own data folder; stop it".into()));
     };
-    let service = Service::start(settings).await?;
+    let service = Service::start(settings, Role::Command).await?;
     let measured = tokio::select! {
         measured = measure(&service, &sets, &args, earlier.as_deref(), output) => measured,
         () = interrupted.cancelled() => Err(Failure::Interrupted),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::http::{self, Hosts};
-use crate::startup::{self, Service, Tenancy, Tenant};
+use crate::startup::{self, Role, Service, Tenancy, Tenant};
 
 use super::failure::Failure;
 use super::output::Output;
@@ -53,7 +53,7 @@ pub(super) async fn run(
     })?;
     let address = listener.local_addr().map_err(anyhow::Error::from)?;
     let service = tokio::select! {
-        service = Service::start(settings) => service?,
+        service = Service::start(settings, Role::Server) => service?,
         () = interrupted.cancelled() => return Err(Failure::Interrupted),
     };
     let hosts = if args.allow_open_network { Hosts::Any } else { Hosts::Loopback };

@@ -4,7 +4,7 @@
 use crate::client::{Client, Transport};
 use crate::config::Settings;
 use crate::http::{self, Hosts};
-use crate::startup::{Service, Tenancy, Tenant};
+use crate::startup::{Role, Service, Tenancy, Tenant};
 
 use super::failure::Failure;
 
@@ -27,7 +27,7 @@ impl Session {
                 Ok(Self { client: Client::new(Transport::http(&running.url)?), service: None })
             }
             Tenant::Us(tenancy) => {
-                let service = Service::start(settings).await?;
+                let service = Service::start(settings, Role::Command).await?;
                 let router = http::router(service.app.clone(), Hosts::Loopback);
                 Ok(Self { client: Client::new(Transport::Local(router)), service: Some((service, tenancy)) })
             }

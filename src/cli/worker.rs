@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::startup::Service;
+use crate::startup::{Role, Service};
 
 use super::failure::Failure;
 use super::output::Output;
@@ -17,7 +17,7 @@ pub(super) async fn run(settings: Settings, interrupted: &CancellationToken, out
         ));
     }
     let service = tokio::select! {
-        service = Service::start_worker(settings) => service?,
+        service = Service::start(settings, Role::Worker) => service?,
         () = interrupted.cancelled() => return Err(Failure::Interrupted),
     };
     output.note(&format!("Working on the queue as process {}. Stop it with Ctrl-C.", std::process::id()));

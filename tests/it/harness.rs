@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use footnote::config::Settings;
 use footnote::http::{self, Hosts};
-use footnote::startup::Service;
+use footnote::startup::{Role, Service};
 use footnote::storage::database;
 use footnote::storage::embedded::{Config, EmbeddedPostgres, PORT, USER};
 use footnote_ingest::config::{Config as CorpusConfig, EmbedderConfig, IndexConfig};
@@ -127,7 +127,7 @@ impl TestApp {
             ..Settings::default()
         };
         change(&mut settings);
-        let service = Service::start(settings.clone()).await.expect("the service starts");
+        let service = Service::start(settings.clone(), Role::Server).await.expect("the service starts");
         let router = http::router(service.app.clone(), Hosts::Loopback);
         Self { router, service, settings, postgres, folder }
     }
@@ -144,7 +144,7 @@ impl TestApp {
         drop(router);
         service.stop().await;
         meanwhile(&settings).await;
-        let service = Service::start(settings.clone()).await.expect("the service starts again");
+        let service = Service::start(settings.clone(), Role::Server).await.expect("the service starts again");
         let router = http::router(service.app.clone(), Hosts::Loopback);
         Self { router, service, settings, postgres, folder }
     }

@@ -15,6 +15,7 @@ mod harness;
 mod kills;
 mod ocr;
 mod pages;
+mod paid_once;
 mod provider;
 mod queue;
 mod schedules;

@@ -47,7 +47,8 @@ async fn embeddings(State(provider): State<Provider>, Json(body): Json<Value>) -
         let error = json!({ "error": { "message": "too many requests", "type": "rate_limit_error" } });
         return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], Json(error)).into_response();
     }
-    let row = |(index, text): (usize, &String)| json!({ "object": "embedding", "index": index, "embedding": vector(text) });
+    let row =
+        |(index, text): (usize, &String)| json!({ "object": "embedding", "index": index, "embedding": vector(text) });
     let data: Vec<Value> = texts.iter().enumerate().map(row).collect();
     for text in texts {
         *ledger.paid.entry(text).or_default() += 1;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use footnote::startup::Service;
+use footnote::startup::{Role, Service};
 use footnote::storage::schedules;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ async fn done(app: &TestApp, path: &str) -> Value {
 async fn two_services_on_one_database_run_each_tick_once() {
     let app = TestApp::start().await;
     let settings = footnote::config::Settings { data_dir: app.settings.data_dir.join("2"), ..app.settings.clone() };
-    let second = Service::start(settings).await.expect("a second service starts");
+    let second = Service::start(settings, Role::Server).await.expect("a second service starts");
     schedule(&app, "often", "* * * * * *", &json!("purge")).await;
     let db = &app.service.app.db;
     let enough = async |least| until("ticks", async || Some(runs(db).await).filter(|runs| runs.2 >= least)).await;

@@ -13,8 +13,9 @@ use crate::tokens::TokenCounter;
 
 /// Requests under way at once.
 const LANES: usize = 4;
-/// Time limit of one request.
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// Time limit of one request with the waits that the provider asks for: its
+/// client tries again three times, after as long as `Retry-After` says.
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Which provider and model.
 #[derive(Debug, Clone)]

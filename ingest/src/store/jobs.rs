@@ -6,13 +6,16 @@
 //! transaction that first asks [`hold`]: a worker that slept past its lease, or
 //! whose document was changed meanwhile, is told so by the row itself.
 
+mod overview;
+
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgInterval;
 
-use crate::ids::{CollectionId, DocumentId, JobId, UserId, WorkerId};
+pub use overview::{Filter, Job, Queue, cancel, list, queue, revive};
+
+use crate::ids::{DocumentId, JobId, UserId, WorkerId};
 use crate::scope::Scope;
 
 /// How long a claim lasts without a heartbeat.
@@ -393,174 +396,6 @@ pub async fn any_unread(db: impl PgExecutor<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select exists (select from jobs where step = 'read' and state <> 'dead') as "any!""#)
         .fetch_one(db)
         .await
-}
-
-/// A job as its owner or an operator sees it.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-pub struct Job {
-    /// Its id.
-    pub id: JobId,
-    /// The document it serves.
-    pub document_id: DocumentId,
-    /// The document's collection.
-    pub collection_id: CollectionId,
-    /// The document's key.
-    pub key: String,
-    /// What is to be done next.
-    pub step: Step,
-    /// Where it stands.
-    pub state: State,
-    /// Within its collection; higher goes first.
-    pub priority: i16,
-    /// Tries of this step that failed.
-    pub attempts: i32,
-    /// When it may be claimed.
-    pub due_at: DateTime<Utc>,
-    /// Stable code of the last failure.
-    pub failure_code: Option<String>,
-    /// What went wrong last and what to do.
-    pub failure_message: Option<String>,
-    /// When its document was first queued.
-    pub created_at: DateTime<Utc>,
-    /// When it last changed hands.
-    pub updated_at: DateTime<Utc>,
-}
-
-/// Which jobs to list.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Filter {
-    /// Only in this state.
-    pub state: Option<State>,
-    /// Only of this document.
-    pub document: Option<DocumentId>,
-    /// From after this one.
-    pub after: Option<JobId>,
-}
-
-/// The owner's jobs, in order of their ids.
-///
-/// # Errors
-/// What the database says.
-pub async fn list(db: impl PgExecutor<'_>, scope: Scope, filter: Filter, limit: i64) -> sqlx::Result<Vec<Job>> {
-    sqlx::query_as!(
-        Job,
-        r#"
-        select
-            j.id as "id: JobId", j.document_id as "document_id: DocumentId",
-            j.collection_id as "collection_id: CollectionId", d.key, j.step as "step: Step",
-            j.state as "state: State", j.priority, j.attempts, j.due_at, j.failure_code, j.failure_message,
-            j.created_at, j.updated_at
-        from jobs j
-        join documents d on d.id = j.document_id
-        where j.owner_id = $1
-          and ($2::text is null or j.state = $2)
-          and ($3::uuid is null or j.document_id = $3)
-          and ($4::uuid is null or j.id > $4)
-        order by j.id
-        limit $5
-        "#,
-        scope.owner() as _,
-        filter.state as _,
-        filter.document as _,
-        filter.after as _,
-        limit,
-    )
-    .fetch_all(db)
-    .await
-}
-
-/// Puts given-up jobs back into the queue, their counts at nothing, and their
-/// documents back to `queued`. Returns how many those were.
-///
-/// # Errors
-/// What the database says.
-pub async fn revive(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        r#"
-        with revived as (
-            update jobs
-            set state = 'waiting', step = 'read', attempts = 0, orphaned = 0, due_at = now(),
-                failure_code = null, failure_message = null, updated_at = now()
-            where owner_id = $1 and state = 'dead' and ($2::uuid[] is null or id = any($2))
-            returning document_id
-        ),
-        queued as (
-            update documents d
-            set stage = 'queued', failure_code = null, failure_message = null, queued_at = now(), updated_at = now()
-            from revived
-            where d.id = revived.document_id and d.deleted_at is null
-        )
-        select count(*) as "count!" from revived
-        "#,
-        scope.owner() as _,
-        jobs as _,
-    )
-    .fetch_one(db)
-    .await
-}
-
-/// Stops jobs that wait or run: they are given up as cancelled, and a worker
-/// that has one in hand may not commit it. Returns how many those were.
-///
-/// # Errors
-/// What the database says.
-pub async fn cancel(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        r#"
-        with cancelled as (
-            update jobs
-            set state = 'dead', worker_id = null, lease_until = null, fence = nextval('job_fences'),
-                failure_code = 'cancelled', failure_message = $3, updated_at = now()
-            where owner_id = $1 and state <> 'dead' and ($2::uuid[] is null or id = any($2))
-            returning document_id, version
-        ),
-        failed as (
-            update documents d
-            set stage = 'failed', failure_code = 'cancelled', failure_message = $3, updated_at = now()
-            from cancelled
-            where d.id = cancelled.document_id and d.version = cancelled.version
-        )
-        select count(*) as "count!" from cancelled
-        "#,
-        scope.owner() as _,
-        jobs as _,
-        "it was cancelled; upload it again or run `footnote jobs retry` to go on",
-    )
-    .fetch_one(db)
-    .await
-}
-
-/// How much waits, runs and was given up.
-#[derive(Debug, Clone, Copy, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-pub struct Queue {
-    /// What is to be done.
-    pub step: Step,
-    /// Where the jobs stand.
-    pub state: State,
-    /// How many.
-    pub jobs: i64,
-    /// Seconds since the oldest of them changed hands.
-    pub oldest_seconds: f64,
-}
-
-/// The state of the queue, over all owners.
-///
-/// # Errors
-/// What the database says.
-pub async fn queue(db: impl PgExecutor<'_>) -> sqlx::Result<Vec<Queue>> {
-    sqlx::query_as!(
-        Queue,
-        r#"
-        select
-            step as "step: Step", state as "state: State", count(*) as "jobs!",
-            extract(epoch from now() - min(updated_at))::float8 as "oldest_seconds!"
-        from jobs
-        group by step, state
-        order by step, state
-        "#,
-    )
-    .fetch_all(db)
-    .await
 }
 
 fn keys(claims: &[Claim]) -> (Vec<JobId>, Vec<i64>) {
