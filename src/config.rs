@@ -292,6 +292,9 @@ const FIELDS: &[&str] = &[
     "max_chunk_tokens",
     "answer_threshold",
     "parser_program",
+    "parser_memory_bytes",
+    "parser_cpu_seconds",
+    "parser_wall_seconds",
     "ocr_command",
     "sync_roots",
 ];

@@ -291,6 +291,6 @@ impl Rig {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(120), look).await.expect("it came about");
+        tokio::time::timeout(Duration::from_mins(2), look).await.expect("it came about");
     }
 }

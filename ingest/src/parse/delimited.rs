@@ -119,7 +119,7 @@ fn is_unbalanced(source: &str, delimiter: u8) -> bool {
     let mut reader = reader(source, Layout { delimiter, quoting: true });
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).unwrap_or_default() {
-        let lines = |cell: &[u8]| cell.iter().filter(|byte| **byte == b'\n').count();
+        let lines = |cell: &[u8]| cell.split(|byte| *byte == b'\n').count() - 1;
         if record.iter().any(|cell| lines(cell) > CELL_LINES) {
             return true;
         }

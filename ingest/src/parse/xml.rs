@@ -26,7 +26,7 @@ pub(super) fn parse(source: &str) -> Result<Parsed, ParseError> {
     let source = source.trim_start_matches('\u{feff}').trim_start();
     let shape = shape::survey(source).map_err(|(at, problem)| {
         let before = source.as_bytes().get(..at).unwrap_or(source.as_bytes());
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = before.split(|byte| *byte == b'\n').count();
         ParseError::Broken { format: "XML".into(), problem: format!("line {line}: {problem}") }
     })?;
     if !shape.has_text {

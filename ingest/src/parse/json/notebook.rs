@@ -38,7 +38,8 @@ struct LanguageInfo {
 
 #[derive(Deserialize)]
 struct Cell {
-    cell_type: String,
+    #[serde(rename = "cell_type")]
+    kind: String,
     source: Option<Lines>,
     /// The source of code in format 3.
     input: Option<Lines>,
@@ -91,7 +92,7 @@ pub(in super::super) fn parse(source: &str) -> Result<Parsed, ParseError> {
     let sheets = notebook.worksheets.into_iter().flat_map(|sheet| sheet.cells);
     for cell in notebook.cells.into_iter().chain(sheets) {
         let Some(source) = cell.source.or(cell.input).map(|lines| lines.joined()) else { continue };
-        match (cell.cell_type.as_str(), cell.level) {
+        match (cell.kind.as_str(), cell.level) {
             ("code", _) => {
                 fenced(&mut text, &source, &language);
                 for output in &cell.outputs {
@@ -105,7 +106,7 @@ pub(in super::super) fn parse(source: &str) -> Result<Parsed, ParseError> {
             }
             ("heading", level) => {
                 let level = usize::from(level.unwrap_or(1).clamp(1, 6));
-                text.push_str(&format!("{} {}\n\n", "#".repeat(level), source.replace('\n', " ")));
+                text.extend(["#".repeat(level).as_str(), " ", &source.replace('\n', " "), "\n\n"]);
             }
             _ => {
                 text.push_str(&source);
@@ -123,5 +124,5 @@ fn fenced(text: &mut String, code: &str, language: &str) {
     }
     let longest = code.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
-    text.push_str(&format!("{fence}{language}\n{}\n{fence}\n\n", code.trim_end_matches('\n')));
+    text.extend([&fence, language, "\n", code.trim_end_matches('\n'), "\n", &fence, "\n\n"]);
 }

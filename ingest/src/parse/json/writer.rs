@@ -176,11 +176,10 @@ impl<'a> Writer<'a> {
         let items = std::mem::take(&mut self.items);
         let points: usize = items.iter().map(|item| item.text.chars().count() + 2).sum();
         let on_one_line = points <= LIST_POINTS || !items.iter().any(|item| item.is_text);
-        if more || !(on_one_line || items.is_empty()) {
-            if let Some(title) = self.pending.take() {
-                self.path.truncate(1);
-                self.section_named(&title);
-            }
+        let is_section = more || !(on_one_line || items.is_empty());
+        if is_section && let Some(title) = self.pending.take() {
+            self.path.truncate(1);
+            self.section_named(&title);
         }
         if items.is_empty() {
             return;

@@ -69,10 +69,9 @@ impl Writer {
                 return 1;
             }
         }
-        if after_blank && indent(line) == 0 && is_title(line, line_at(1)) {
-            if let Some(under) = adornment(line_at(1)) {
-                return self.heading(line, (under, false), 2);
-            }
+        let may_be_title = after_blank && indent(line) == 0 && is_title(line, line_at(1));
+        if may_be_title && let Some(under) = adornment(line_at(1)) {
+            return self.heading(line, (under, false), 2);
         }
         match line.trim_start().strip_prefix("..") {
             Some(rest) if rest.is_empty() || rest.starts_with(' ') => self.explicit(lines, at, rest.trim()),

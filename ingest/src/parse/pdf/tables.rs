@@ -70,7 +70,7 @@ pub(super) fn is_caption(text: &str) -> bool {
             || (number.len() == 1 && after.is_some_and(|c| matches!(c, ':' | '.')));
         // `Table 3 shows` is a sentence; a caption goes on with a sign, a
         // capital letter or not at all.
-        let words = text.trim_start().split_whitespace().nth(2);
+        let words = text.split_whitespace().nth(2);
         let goes_on = words.is_some_and(|word| word.starts_with(char::is_lowercase));
         let is_marked = after.is_some_and(|c| matches!(c, ':' | '.' | '|'));
         Some(is_number && (is_marked || !goes_on))
