@@ -11,5 +11,6 @@ fn main() -> ExitCode {
     if let Some(code) = footnote::startup::reader_main(std::env::args_os()) {
         return code;
     }
+    footnote::startup::memory::settle();
     footnote::cli::main()
 }

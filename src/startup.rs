@@ -1,6 +1,7 @@
 //! Startup: the one place where the parts are put together, and taken apart
 //! again in the opposite order.
 
+pub mod memory;
 mod server;
 mod tenancy;
 

@@ -74,7 +74,7 @@ impl LocalEmbedder {
         let lanes =
             config.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1).max(1);
         let (model, source) = find_model(config)?;
-        let mut query = source.session(lanes, Memory::Kept)?;
+        let mut query = source.session(lanes)?;
         let tokens = TokenCounter::from_tokenizer(query.tokenizer.clone());
         let dimensions = embed_batch(&mut query, &["probe".to_owned()])?.first().map_or(0, Vec::len);
         Ok(Self {
@@ -132,39 +132,27 @@ impl LocalEmbedder {
             return Ok(sessions);
         }
         let sessions = (0..self.lanes)
-            .map(|_| self.source.session(1, Memory::GivenBack).map(|session| Arc::new(Mutex::new(session))))
+            .map(|_| self.source.session(1).map(|session| Arc::new(Mutex::new(session))))
             .collect::<Result<Vec<_>>>()?;
         Ok(self.bulk.get_or_init(|| sessions))
     }
 }
 
-/// What a session does with the memory that a run took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Memory {
-    /// Keeps it for the next run, which then starts sooner.
-    Kept,
-    /// Gives it back: bulk work comes in all lengths, and what is kept only grows.
-    GivenBack,
-}
-
 impl ModelSource {
-    fn session(&self, threads: usize, memory: Memory) -> Result<TextEmbedding> {
-        let processor = ort::ep::CPU::default().with_arena_allocator(memory == Memory::Kept).build();
+    fn session(&self, threads: usize) -> Result<TextEmbedding> {
         match self {
             Self::Folder(model) => TextEmbedding::try_new_from_user_defined(
                 UserDefinedEmbeddingModel::clone(model),
                 InitOptionsUserDefined::new()
                     .with_max_length(MAX_TOKENS)
-                    .with_intra_threads(threads)
-                    .with_execution_providers(vec![processor]),
+                    .with_intra_threads(threads),
             )
             .map_err(|error| Error::EmbedderSetup(format!("the embedding model does not load: {error}; fetch it again with `make fetch`"))),
             Self::Hub(model, cache) => TextEmbedding::try_new(
                 TextInitOptions::new(model.clone())
                     .with_cache_dir(cache.clone())
                     .with_show_download_progress(false)
-                    .with_intra_threads(threads)
-                    .with_execution_providers(vec![processor]),
+                    .with_intra_threads(threads),
             )
             .map_err(|error| {
                 Error::EmbedderSetup(format!(

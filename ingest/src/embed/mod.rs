@@ -21,7 +21,7 @@ use crate::tokens::TokenCounter;
 /// Texts in one batch of the local model. On a processor each text costs the
 /// same in any batch, but the memory grows with it, and the caches fill: 2 to 4
 /// at once are a tenth faster than 16.
-const LOCAL_BATCH: usize = 4;
+const LOCAL_BATCH: usize = 2;
 /// Texts in one request to a provider. The most that OpenAI takes is 2,048;
 /// servers at home are slower with more.
 const PROVIDER_BATCH: usize = 128;
