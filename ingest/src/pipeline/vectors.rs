@@ -21,7 +21,10 @@ use crate::store::jobs::{Claim, Step};
 use crate::store::{chunks, embeddings, jobs, revisions, stages};
 
 /// Chunks that are indexed and recorded together.
-const WINDOW: i64 = 256;
+const WINDOW: i64 = 512;
+/// Vectors that are kept together, at least; a provider's batches are larger,
+/// and kept one by one.
+const KEEP: usize = 64;
 /// Documents that are held at once: enough small ones to fill a window.
 const DOCUMENTS: usize = 256;
 /// New vectors after which the graph index is built again, once there is
@@ -191,17 +194,21 @@ async fn embed(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> 
     }
     let mut batches = corpus.embedder.bulk_batches(texts);
     let mut failure = None;
+    let mut made: Vec<(UserId, EmbeddingId, Vec<f32>)> = Vec::new();
     while let Some(batch) = batches.next().await {
         match batch {
             Ok(batch) => {
-                let row = |(place, vector): &(usize, Vec<f32>)| (missing[*place].0, missing[*place].1, vector.clone());
-                let rows: Vec<(UserId, EmbeddingId, Vec<f32>)> = batch.iter().map(row).collect();
-                embeddings::keep(&corpus.db, &rows).await?;
-                known.extend(batch.into_iter().map(|(place, vector)| (missing[place], vector)));
+                made.extend(batch.into_iter().map(|(place, vector)| (missing[place].0, missing[place].1, vector)))
             }
             Err(error) => failure = failure.or(Some(error)),
         }
+        if made.len() >= KEEP {
+            embeddings::keep(&corpus.db, &made).await?;
+            known.extend(made.drain(..).map(|(owner, id, vector)| ((owner, id), vector)));
+        }
     }
+    embeddings::keep(&corpus.db, &made).await?;
+    known.extend(made.into_iter().map(|(owner, id, vector)| ((owner, id), vector)));
     if let Some(error) = failure {
         return Err(error);
     }
