@@ -198,7 +198,7 @@ async fn embed(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> 
     while let Some(batch) = batches.next().await {
         match batch {
             Ok(batch) => {
-                made.extend(batch.into_iter().map(|(place, vector)| (missing[place].0, missing[place].1, vector)))
+                made.extend(batch.into_iter().map(|(place, vector)| (missing[place].0, missing[place].1, vector)));
             }
             Err(error) => failure = failure.or(Some(error)),
         }
