@@ -34,7 +34,8 @@ struct Ledger {
 #[derive(Clone, Default)]
 struct Provider(Arc<Mutex<Ledger>>);
 
-/// Refuses every fifth request, and says when to come back.
+/// Refuses the first batch of texts and every fifth request, and says when to
+/// come back.
 async fn embeddings(State(provider): State<Provider>, Json(body): Json<Value>) -> Response {
     let texts: Vec<String> = match &body["input"] {
         Value::String(text) => vec![text.clone()],
@@ -42,7 +43,8 @@ async fn embeddings(State(provider): State<Provider>, Json(body): Json<Value>) -
     };
     let mut ledger = provider.0.lock().unwrap();
     ledger.requests += 1;
-    if ledger.requests.is_multiple_of(5) {
+    let first = ledger.refused == 0 && !texts.iter().any(|text| text == "probe");
+    if first || ledger.requests.is_multiple_of(5) {
         ledger.refused += 1;
         let error = json!({ "error": { "message": "too many requests", "type": "rate_limit_error" } });
         return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], Json(error)).into_response();
