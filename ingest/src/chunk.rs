@@ -13,7 +13,7 @@ use crate::tokens::TokenCounter;
 mod blocks;
 
 /// Bumped whenever the same text may be cut differently.
-pub const CHUNKER_VERSION: i32 = 1;
+pub const CHUNKER_VERSION: i32 = 2;
 
 /// Most bytes that a chunk has for each token it may have. A tokenizer takes a
 /// word of thousands of letters for one unknown token; nobody wants to read it

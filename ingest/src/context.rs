@@ -11,6 +11,13 @@ const MAX_HEADINGS: usize = 160;
 /// The same for what a table or the code around it says.
 const MAX_CONTEXT: usize = 200;
 
+/// The title as it is embedded: nothing, where the key stands in for one. So the
+/// same file under two names means the same.
+#[must_use]
+pub fn meaningful_title<'a>(title: &'a str, key: &str) -> &'a str {
+    if title == key { "" } else { title }
+}
+
 /// The text that is embedded and indexed for a chunk. What the chunk's text
 /// begins with already is not said twice.
 #[must_use]

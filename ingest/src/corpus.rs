@@ -1,6 +1,7 @@
 //! The corpus: the one shared state of this crate. Everything that reads or
 //! writes documents holds a clone of it. Floor 4.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -175,7 +176,24 @@ impl Corpus {
             originals::keep(&mut **tx, scope, &sha256, &member.bytes).await?;
             keys.push(key);
         }
-        documents::delete_children(tx, scope, within.id, &keys).await?;
+        documents::delete_children(tx, scope, &[within.id], &keys).await?;
+        Ok(())
+    }
+
+    /// Takes out what the files of these documents held before and do no more:
+    /// they hold nothing now.
+    pub(crate) async fn drop_members(
+        &self,
+        tx: &mut sqlx::PgTransaction<'_>,
+        within: impl Iterator<Item = (Scope, DocumentId)>,
+    ) -> Result<()> {
+        let mut by_scope: HashMap<Scope, Vec<DocumentId>> = HashMap::new();
+        for (scope, document) in within {
+            by_scope.entry(scope).or_default().push(document);
+        }
+        for (scope, parents) in by_scope {
+            documents::delete_children(tx, scope, &parents, &[]).await?;
+        }
         Ok(())
     }
 

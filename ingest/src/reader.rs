@@ -64,6 +64,8 @@ pub enum Unread {
     },
     /// Our own fault.
     Failed(String),
+    /// No reader can be had; says nothing about the file.
+    Unavailable(String),
 }
 
 impl From<ParseError> for Unread {
@@ -77,7 +79,7 @@ impl From<Refusal> for Unread {
         match refusal {
             Refusal::Parse(error) => Self::Unreadable(error),
             Refusal::Limit { which, .. } => Self::Limit { code: which.code(), message: refusal.to_string() },
-            Refusal::Unavailable { .. } => Self::Failed(refusal.to_string()),
+            Refusal::Unavailable { .. } => Self::Unavailable(refusal.to_string()),
         }
     }
 }

@@ -23,6 +23,5 @@ pub fn settle() {
     let mut arguments = std::env::args_os();
     let Some(name) = arguments.next() else { return };
     // Returns only if it failed: then this process goes on as it is.
-    let error = Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec();
-    tracing::debug!(%error, "the heap stays as it is");
+    let _ = Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec();
 }

@@ -258,6 +258,32 @@ async fn what_an_archive_holds_is_found_and_goes_with_it() {
     app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_within_archives_come_to_an_end() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    let mut bytes = b"The innermost note.".to_vec();
+    let mut name = "note.txt".to_owned();
+    for level in 0..8 {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file(&name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(&bytes).unwrap();
+        (bytes, name) = (zip.finish().unwrap().into_inner(), format!("{level}.zip"));
+    }
+    rig.submit(owner, "all.zip", &bytes).await;
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    let deepest = async || {
+        let filter = documents::Filter { stage: Some(Stage::Failed), ..documents::Filter::default() };
+        documents::list(&rig.corpus.db, owner, &filter, 10).await.unwrap()
+    };
+    rig.until(async || !deepest().await.is_empty()).await;
+    assert_eq!(deepest().await[0].failure_code.as_deref(), Some("too_deep"));
+    let all = documents::list(&rig.corpus.db, owner, &documents::Filter::default(), 20).await.unwrap();
+    assert_eq!(all.len(), 1 + footnote_ingest::parse::MAX_DEPTH);
+    workers.stop().await;
+    rig.stop().await;
+}
+
 fn incoming<'a>(collection: footnote_ingest::ids::CollectionId) -> Incoming<'a> {
     Incoming {
         collection,

@@ -34,7 +34,7 @@ pub use unpack::MAX_DEPTH;
 use crate::document::{Member, Parsed, Syntax, TextMap};
 
 /// Bumped whenever the canonical text of any format may change.
-pub const PARSER_VERSION: i32 = 1;
+pub const PARSER_VERSION: i32 = 2;
 
 /// A file to read.
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +101,19 @@ pub enum ParseError {
     /// Bytes that are text in no encoding.
     #[error("the file is not text in any known encoding; save it as UTF-8 and upload that")]
     NotText,
+    /// It lies within too many files to hold more.
+    #[error("the file lies within {MAX_DEPTH} others and holds files itself; unpack it and upload what is in it")]
+    TooDeep,
+    /// One of the files within it is too large.
+    #[error("`{name}` within the file is {bytes} bytes, over the limit of {limit}; take it out, or split it")]
+    MemberTooLarge {
+        /// The file within.
+        name: String,
+        /// Its size.
+        bytes: u64,
+        /// The most that is taken.
+        limit: u64,
+    },
     /// A format that is not read.
     #[error(
         "files of type `{found}` cannot be read; save it as PDF, DOCX, PPTX, XLSX, OpenDocument, HTML, Markdown or text and upload that"
@@ -123,6 +136,8 @@ impl ParseError {
             Self::Broken { .. } => "broken",
             Self::WrongType { .. } => "wrong_type",
             Self::NotText => "not_text",
+            Self::TooDeep => "too_deep",
+            Self::MemberTooLarge { .. } => "member_too_large",
             Self::Unsupported { .. } => "unsupported",
         }
     }

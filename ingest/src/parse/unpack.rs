@@ -13,15 +13,15 @@ use super::ParseError;
 pub const MAX_DEPTH: usize = 4;
 
 /// Most entries of one file.
-pub(super) const ENTRIES: usize = 10_000;
+pub(in crate::parse) const ENTRIES: usize = 10_000;
 /// Most bytes that one file unpacks to.
-pub(super) const UNPACKED: u64 = 256 * MIB;
+pub(in crate::parse) const UNPACKED: u64 = 256 * MIB;
 /// Most bytes that one entry unpacks to.
-pub(super) const ENTRY: u64 = 64 * MIB;
+pub(in crate::parse) const ENTRY: u64 = 64 * MIB;
 /// Most bytes that one packed byte may come to, once `RATIO_FREE` is passed.
-const RATIO: u64 = 200;
+pub(in crate::parse) const RATIO: u64 = 200;
 /// Bytes that any file may unpack to.
-const RATIO_FREE: u64 = 8 * MIB;
+pub(in crate::parse) const RATIO_FREE: u64 = 8 * MIB;
 const MIB: u64 = 1024 * 1024;
 /// Longest part of a path, in characters.
 const NAME_LETTERS: usize = 150;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::leases::Leases;
 use super::{Round, Rounds, Signals};
-use crate::context::contextual;
+use crate::context::{contextual, meaningful_title};
 use crate::corpus::Corpus;
 use crate::document::{Chunk, Span, slice_all};
 use crate::error::Result;
@@ -81,7 +81,11 @@ impl Line {
                 match storing.take() {
                     Some(storing) => self.forget(&storing.await??),
                     None if self.held.is_empty() => break,
-                    None => self.close().await?,
+                    None => {
+                        // What cannot be closed is looked at again after a pause.
+                        self.close().await?;
+                        break;
+                    }
                 }
                 continue;
             }
@@ -149,7 +153,8 @@ impl Line {
         let claims: Vec<Claim> = self.held.values().map(|(claim, _)| *claim).collect();
         let mut tx = self.corpus.db.begin().await?;
         let held = jobs::hold(&mut tx, &claims).await?;
-        stages::finish(&mut *tx, &claims.iter().map(|claim| claim.document).collect::<Vec<_>>()).await?;
+        let ours = claims.iter().filter(|claim| held.contains(&claim.id)).map(|claim| claim.document);
+        stages::finish(&mut *tx, &ours.collect::<Vec<_>>()).await?;
         jobs::finish(&mut tx, &held).await?;
         tx.commit().await?;
         self.held.clear();
@@ -226,7 +231,8 @@ async fn inputs(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<String>> {
     for chunks in window.chunk_by(|a, b| a.revision == b.revision) {
         let revision = chunks.first().and_then(|chunk| texts.get(&chunk.revision));
         // A revision that vanished since the window was read is gone for good.
-        let (title, text) = revision.map_or(("", ""), |revision| (revision.meaningful_title(), &revision.text));
+        let (title, text) =
+            revision.map_or(("", ""), |revision| (meaningful_title(&revision.title, &revision.key), &revision.text));
         let slices = slice_all(text, chunks.iter().map(span));
         inputs.extend(chunks.iter().zip(slices).map(|(chunk, text)| contextual(title, &as_cut(chunk), text)));
     }

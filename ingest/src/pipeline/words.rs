@@ -208,9 +208,11 @@ async fn publish(corpus: &Corpus, documents: &[Prepared]) -> Result<()> {
     let ids: Vec<RevisionId> = documents().map(|document| document.revision).collect();
     let published = stages::publish(&mut tx, &ids).await?;
     purges::enqueue_replaced(&mut *tx, &published).await?;
-    for document in documents() {
+    for document in documents().filter(|document| !document.parsed.members.is_empty()) {
         corpus.submit_members(&mut tx, document.scope, &document.queued, &document.parsed.members).await?;
     }
+    let empty = documents().filter(|document| document.parsed.members.is_empty());
+    corpus.drop_members(&mut tx, empty.map(|document| (document.scope, document.queued.id))).await?;
     jobs::finish(&mut tx, &held).await?;
     jobs::advance(&mut tx, &held).await?;
     tx.commit().await?;

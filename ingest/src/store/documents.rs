@@ -360,24 +360,24 @@ pub async fn delete(
     Ok(deleted)
 }
 
-/// Deletes the documents that lay within a document's file and do so no more:
-/// all but those of the given keys.
+/// Deletes the documents that lay within these documents' files and do so no
+/// more: all but those of the given keys.
 ///
 /// # Errors
 /// What the database says.
 pub async fn delete_children(
     tx: &mut sqlx::PgTransaction<'_>,
     scope: Scope,
-    parent: DocumentId,
+    parents: &[DocumentId],
     keep: &[String],
 ) -> sqlx::Result<()> {
     let gone: Vec<DocumentId> = sqlx::query_scalar!(
         r#"
         select id as "id: DocumentId" from documents
-        where owner_id = $1 and parent_id = $2 and deleted_at is null and not key = any($3)
+        where owner_id = $1 and parent_id = any($2) and deleted_at is null and key <> all($3)
         "#,
         scope.owner() as _,
-        parent as _,
+        parents as _,
         keep,
     )
     .fetch_all(&mut **tx)

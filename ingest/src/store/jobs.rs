@@ -6,6 +6,7 @@
 //! transaction that first asks [`hold`]: a worker that slept past its lease, or
 //! whose document was changed meanwhile, is told so by the row itself.
 
+mod endings;
 mod overview;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgInterval;
 
+pub use endings::{advance, bury, finish, release, retry};
 pub use overview::{Filter, Job, Queue, cancel, list, queue, revive};
 
 use crate::ids::{DocumentId, JobId, UserId, WorkerId};
@@ -234,116 +236,6 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Ve
     )
     .fetch_all(db)
     .await
-}
-
-/// Moves jobs on from reading to embedding. The caller holds them.
-///
-/// # Errors
-/// What the database says.
-pub async fn advance(tx: &mut sqlx::PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        update jobs
-        set step = 'embed', state = 'waiting', attempts = 0, orphaned = 0, worker_id = null, lease_until = null,
-            due_at = now(), updated_at = now()
-        where id = any($1)
-        "#,
-        jobs as _,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Removes jobs whose work is done, and says which: those of the given ones
-/// whose document is done. The caller holds them.
-///
-/// # Errors
-/// What the database says.
-pub async fn finish(tx: &mut sqlx::PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<Vec<JobId>> {
-    sqlx::query_scalar!(
-        r#"
-        delete from jobs
-        using documents d
-        where jobs.id = any($1) and d.id = jobs.document_id and d.stage = 'done'
-        returning jobs.id as "id: JobId"
-        "#,
-        jobs as _,
-    )
-    .fetch_all(&mut **tx)
-    .await
-}
-
-/// Gives claims back, to be claimed again at once. Nothing is counted against
-/// them.
-///
-/// # Errors
-/// What the database says.
-pub async fn release(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<()> {
-    let (ids, fences) = keys(claims);
-    sqlx::query!(
-        r#"
-        update jobs
-        set state = 'waiting', worker_id = null, lease_until = null, updated_at = now()
-        from unnest($1::uuid[], $2::bigint[]) as held (id, fence)
-        where jobs.id = held.id and jobs.fence = held.fence and jobs.state = 'running'
-        "#,
-        &ids as _,
-        &fences,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Puts a job back to be tried again after `delay`, one try more on its count.
-/// The caller holds it.
-///
-/// # Errors
-/// What the database says.
-pub async fn retry(
-    tx: &mut sqlx::PgTransaction<'_>,
-    job: JobId,
-    delay: Duration,
-    code: &str,
-    message: &str,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        update jobs
-        set state = 'waiting', attempts = attempts + 1, worker_id = null, lease_until = null,
-            due_at = now() + $2, failure_code = $3, failure_message = $4, updated_at = now()
-        where id = $1
-        "#,
-        job as _,
-        interval(delay),
-        code,
-        message,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Gives a job up. The caller holds it.
-///
-/// # Errors
-/// What the database says.
-pub async fn bury(tx: &mut sqlx::PgTransaction<'_>, job: JobId, code: &str, message: &str) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        update jobs
-        set state = 'dead', attempts = attempts + 1, worker_id = null, lease_until = null,
-            failure_code = $2, failure_message = $3, updated_at = now()
-        where id = $1
-        "#,
-        job as _,
-        code,
-        message,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// Puts back what vanished workers held: all whose lease has run out, or, with

@@ -104,21 +104,6 @@ pub struct RevisionText {
     pub text: String,
 }
 
-impl RevisionText {
-    /// See [`meaningful_title`].
-    #[must_use]
-    pub fn meaningful_title(&self) -> &str {
-        meaningful_title(&self.title, &self.key)
-    }
-}
-
-/// The title as it is embedded: nothing, where the key stands in for one. So the
-/// same file under two names means the same.
-#[must_use]
-pub fn meaningful_title<'a>(title: &'a str, key: &str) -> &'a str {
-    if title == key { "" } else { title }
-}
-
 /// The texts of revisions, whoever owns them: for workers.
 ///
 /// # Errors

@@ -327,6 +327,8 @@ impl<'a> Run<'a> {
             *count = count.saturating_sub(1);
             if self.walked.contains(&document.key) && document.failure_code.as_deref() == Some("unsupported") {
                 self.client.delete(&format!("/api/v1/documents/{}", document.id)).await?;
+                let reason = document.failure_message.as_deref().unwrap_or_default();
+                self.output.note(&format!("skipped: {}: {reason}", document.key));
                 self.report.skipped += 1;
             } else {
                 let reason = document.failure_message.unwrap_or_default();

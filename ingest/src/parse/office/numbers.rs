@@ -131,7 +131,7 @@ pub(super) fn duration(days: f64) -> String {
     format!("{sign}{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "callers bound it to the days of the calendar; else it saturates")]
+#[expect(clippy::cast_possible_truncation, reason = "callers bound it to the days of the calendar; else it saturates")]
 fn whole(value: f64) -> i64 {
     value.round() as i64
 }

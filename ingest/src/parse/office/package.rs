@@ -10,19 +10,7 @@ use zip::result::ZipError;
 
 use super::xml::{Node, Nodes, text_of};
 use super::{OfficeKind, broken};
-use crate::parse::{ParseError, canonical};
-
-/// Bounds on what a package may unpack to.
-pub(super) mod limits {
-    /// Entries of a package.
-    pub(crate) const ENTRIES: usize = 10_000;
-    /// Bytes that all parts read of a package may come to.
-    pub(crate) const UNPACKED: u64 = 256 << 20;
-    /// How many times its packed size a package may come to, beyond [`FREE`].
-    pub(crate) const RATIO: u64 = 200;
-    /// Bytes unpacked whatever the ratio.
-    pub(crate) const FREE: u64 = 8 << 20;
-}
+use crate::parse::{ParseError, canonical, unpack};
 
 /// The kind of office document that a zip archive is, if it is one.
 pub(in crate::parse) fn kind_of_zip(bytes: &[u8]) -> Option<OfficeKind> {
@@ -91,13 +79,13 @@ impl<'a> Package<'a> {
     pub(super) fn open(bytes: &'a [u8], format: &'static str) -> Result<Self, ParseError> {
         let archive =
             ZipArchive::new(Cursor::new(bytes)).map_err(|error| broken(format, format!("not a package: {error}")))?;
-        if archive.len() > limits::ENTRIES {
-            return Err(broken(format, format!("it has more than {} entries", limits::ENTRIES)));
+        if archive.len() > unpack::ENTRIES {
+            return Err(broken(format, format!("it has more than {} entries", unpack::ENTRIES)));
         }
         let name = |at: usize| archive.name_for_index(at)?.ok().map(|name| key(&name));
         let names = (0..archive.len()).filter_map(|at| Some((name(at)?, at))).collect();
         let packed = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let left = packed.saturating_mul(limits::RATIO).clamp(limits::FREE, limits::UNPACKED);
+        let left = packed.saturating_mul(unpack::RATIO).clamp(unpack::RATIO_FREE, unpack::UNPACKED);
         Ok(Self { archive, names, left, format })
     }
 

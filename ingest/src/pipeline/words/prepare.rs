@@ -9,12 +9,12 @@ use tokio::task::JoinSet;
 
 use super::refuse::Refused;
 use crate::chunk::{self, ChunkConfig};
-use crate::context::contextual;
+use crate::context::{contextual, meaningful_title};
 use crate::corpus::Corpus;
-use crate::document::{Chunk, Parsed, slice_all};
-use crate::error::Result;
+use crate::document::{Chunk, Member, Parsed, slice_all};
+use crate::error::{Error, Result};
 use crate::ids::{EmbeddingId, JobId, RevisionId};
-use crate::parse::ParseError;
+use crate::parse::{MAX_DEPTH, ParseError};
 use crate::reader::Unread;
 use crate::scope::Scope;
 use crate::store::embeddings;
@@ -73,6 +73,8 @@ pub(super) async fn prepare(corpus: &Corpus, claims: Vec<Claim>) -> Result<Batch
     while let Some(done) = running.join_next().await {
         match done? {
             Ok(prepared) => batch.prepared.push(prepared),
+            // No reader can be had: that is no document's fault, and all of them wait.
+            Err(Refused { reason: Unread::Unavailable(problem), .. }) => return Err(Error::Reader(problem)),
             Err(refused) => batch.refused.push(refused),
         }
     }
@@ -87,7 +89,22 @@ async fn read(corpus: &Corpus, claim: Claim, mut queued: Queued) -> std::result:
     cut.await.map_err(|_| Unread::Failed("the chunker ended early".to_owned()))?
 }
 
+/// What lies within a file is held to the limits of what is uploaded by itself,
+/// and does not go on for ever: an archive may hold itself.
+fn check_members(corpus: &Corpus, depth: i16, parsed: &Parsed) -> std::result::Result<(), ParseError> {
+    if !parsed.members.is_empty() && usize::try_from(depth).is_ok_and(|depth| depth >= MAX_DEPTH) {
+        return Err(ParseError::TooDeep);
+    }
+    let limit = corpus.config.max_file_bytes;
+    let size = |member: &Member| u64::try_from(member.bytes.len()).unwrap_or(u64::MAX);
+    match parsed.members.iter().find(|member| size(member) > limit) {
+        Some(member) => Err(ParseError::MemberTooLarge { name: member.name.clone(), bytes: size(member), limit }),
+        None => Ok(()),
+    }
+}
+
 fn cut(corpus: &Corpus, claim: Claim, queued: Queued, parsed: Parsed) -> std::result::Result<Prepared, Unread> {
+    check_members(corpus, queued.depth, &parsed)?;
     let config = ChunkConfig { max_tokens: corpus.config.max_chunk_tokens, ..ChunkConfig::default() };
     let chunks = chunk::chunk(&parsed, corpus.embedder.tokens(), &config);
     if chunks.is_empty() && parsed.members.is_empty() {
@@ -96,7 +113,7 @@ fn cut(corpus: &Corpus, claim: Claim, queued: Queued, parsed: Parsed) -> std::re
     // A title that a caller gave is kept; the key only stands in for one.
     let own_title = parsed.title.clone().filter(|_| queued.title == queued.key);
     let title = own_title.unwrap_or_else(|| queued.title.clone());
-    let named = revisions::meaningful_title(&title, &queued.key);
+    let named = meaningful_title(&title, &queued.key);
     let texts = slice_all(&parsed.text, chunks.iter().map(|chunk| chunk.span));
     let start = parsed.text.as_ptr() as usize;
     let range = |slice: &&str| slice.as_ptr() as usize - start..slice.as_ptr() as usize - start + slice.len();

@@ -28,7 +28,7 @@ pub(super) async fn refuse(corpus: &Corpus, refused: &Refused) -> Result<()> {
     let (code, message) = match &refused.reason {
         Unread::Unreadable(error) => (error.code(), error.to_string()),
         Unread::Limit { code, message } => (*code, message.clone()),
-        Unread::Failed(problem) => ("internal", problem.clone()),
+        Unread::Failed(problem) | Unread::Unavailable(problem) => ("internal", problem.clone()),
     };
     let is_final = matches!(refused.reason, Unread::Unreadable(_)) || refused.claim.attempts + 1 >= MAX_ATTEMPTS;
     let mut tx = corpus.db.begin().await?;
