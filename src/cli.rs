@@ -10,6 +10,7 @@ mod failure;
 mod ingest;
 mod jobs;
 mod output;
+mod reembed;
 mod schedules;
 mod search;
 mod serve;
@@ -86,6 +87,9 @@ enum Command {
     Schedules(schedules::Args),
     /// Compare the index with the database, and mend it.
     Doctor(doctor::Args),
+    /// Change the embedding model while searches go on: build an index for the
+    /// configured one, compare the two, change over.
+    Reembed(reembed::Args),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -143,6 +147,9 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         }
         Command::Schedules(args) => {
             with_session(&cli.global, &interrupted, async |client| schedules::run(client, args, output).await).await
+        }
+        Command::Reembed(args) => {
+            with_session(&cli.global, &interrupted, async |client| reembed::run(client, args, output).await).await
         }
         Command::Doctor(args) => {
             with_session(&cli.global, &interrupted, async |client| doctor::run(client, args, output).await).await

@@ -189,7 +189,18 @@ impl Settings {
                 cpu_seconds: self.parser_cpu_seconds,
                 wall_seconds: self.parser_wall_seconds,
             },
+            local: self.local_model(),
             ..CorpusConfig::new(self.embedder(), index)
+        }
+    }
+
+    fn local_model(&self) -> LocalConfig {
+        LocalConfig {
+            model_dir: self.model_dir.clone(),
+            model_name: self.embedding_model.clone(),
+            runtime: self.onnxruntime.clone(),
+            data_dir: Some(self.data_dir.clone()),
+            threads: None,
         }
     }
 
@@ -200,13 +211,7 @@ impl Settings {
                 api_key: self.embedding_api_key.clone(),
                 model: self.embedding_model.clone().unwrap_or_else(|| "text-embedding-3-small".into()),
             }),
-            None => EmbedderConfig::Local(LocalConfig {
-                model_dir: self.model_dir.clone(),
-                model_name: self.embedding_model.clone(),
-                runtime: self.onnxruntime.clone(),
-                data_dir: Some(self.data_dir.clone()),
-                threads: None,
-            }),
+            None => EmbedderConfig::Local(self.local_model()),
         }
     }
 

@@ -10,7 +10,7 @@
 //! * [`config`]
 //! * [`storage`], [`llm`], [`credentials`], [`telemetry`]
 //! * [`models`], [`app`]: the one cloneable state
-//! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`]
+//! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`], [`reembed`]
 //! * [`chat`]
 //! * [`http`], [`jobs`]: the front doors, for callers and for the clock
 //! * [`startup`], [`client`], [`eval`], [`cli`]: the command line
@@ -31,6 +31,7 @@ pub mod jobs;
 pub mod llm;
 pub mod models;
 pub mod prompt;
+pub mod reembed;
 pub mod retrieve;
 pub mod schedules;
 pub mod sentences;

@@ -5,12 +5,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footnote_ingest::corpus::Corpus;
 use footnote_ingest::document::Span;
 use footnote_ingest::index::{Fusion, MetaFilter, Mode, Search};
 use footnote_ingest::scope::Scope;
+use footnote_ingest::space::Embedded;
 use footnote_ingest::store::chunks::{self, Visible};
 use footnote_ingest::store::revisions;
 use serde::{Deserialize, Serialize};
@@ -33,8 +35,9 @@ const DUPLICATE: f64 = 0.85;
 pub struct Query {
     /// The question, or any words.
     pub text: String,
-    /// The embedding of `text`, if it is made already.
-    pub dense: Option<Vec<f32>>,
+    /// The embedding of `text`, if it is made already; it is looked for in the
+    /// index that it belongs to.
+    pub dense: Option<Embedded>,
     /// Only these collections; `None` means all of the owner's.
     pub collections: Option<Vec<CollectionId>>,
     /// Only documents whose metadata fit.
@@ -139,10 +142,13 @@ async fn candidates(
 ) -> Result<(Vec<Candidate>, Duration, Duration)> {
     check(&query.text)?;
     let started = Instant::now();
-    let dense = match (query.mode, &query.dense) {
-        (Mode::Sparse, _) => None,
-        (_, Some(dense)) => Some(dense.clone()),
-        (Mode::Hybrid | Mode::Dense, None) => Some(corpus.embedder.query(&query.text).await?),
+    let (space, dense) = match (query.mode, &query.dense) {
+        (Mode::Sparse, _) => (corpus.live(), None),
+        (_, Some(embedded)) => (Arc::clone(&embedded.space), Some(embedded.vector.clone())),
+        (Mode::Hybrid | Mode::Dense, None) => {
+            let embedded = corpus.live().query(&query.text).await?;
+            (embedded.space, Some(embedded.vector))
+        }
     };
     let embed = started.elapsed();
     let started = Instant::now();
@@ -156,7 +162,7 @@ async fn candidates(
         limit,
         fusion: Fusion::default(),
     };
-    let hits = corpus.index.search(scope, &search).await?;
+    let hits = space.index.search(scope, &search).await?;
     let searched = started.elapsed();
     let ordinal = |ordinal: u32| ordinal.cast_signed();
     let revisions: Vec<RevisionId> = hits.iter().map(|hit| hit.revision).collect();

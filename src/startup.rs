@@ -165,7 +165,8 @@ fn provider(settings: &Settings) -> Result<Option<OpenAi>> {
 }
 
 fn models(settings: &Settings, corpus: &Corpus) -> Result<Models> {
-    let extractive =
-        extractive::Extractive::new(corpus.embedder.clone(), Arc::clone(&corpus.bm25), settings.answer_threshold);
+    let live = corpus.clone();
+    let embedder = move || live.live().embedder.clone();
+    let extractive = extractive::Extractive::new(embedder, Arc::clone(&corpus.bm25), settings.answer_threshold);
     Models::new(Arc::new(extractive), provider(settings)?, &settings.model)
 }

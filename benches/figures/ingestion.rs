@@ -42,7 +42,7 @@ fn texts(corpus: &Corpus, documents: &[(String, Vec<u8>)]) -> Vec<String> {
     let mut texts = Vec::new();
     for (key, bytes) in documents {
         let parsed = parse::parse(&parse::Source { bytes, name: Some(key), media_type: None }).expect("parsed");
-        let chunks = chunk::chunk(&parsed, corpus.embedder.tokens(), &config);
+        let chunks = chunk::chunk(&parsed, corpus.live().embedder.tokens(), &config);
         let slices = slice_all(&parsed.text, chunks.iter().map(|chunk| chunk.span));
         texts.extend(chunks.iter().zip(slices).map(|(chunk, text)| contextual(&title(key), chunk, text)));
     }
@@ -62,7 +62,7 @@ pub async fn throughput() {
         let texts = texts(&corpus, &documents);
         let count = texts.len();
         let started = Instant::now();
-        corpus.embedder.bulk(texts).await.expect("embedded");
+        corpus.live().embedder.bulk(texts).await.expect("embedded");
         let alone = started.elapsed();
         let started = Instant::now();
         for (key, bytes) in &documents {

@@ -44,7 +44,7 @@ pub async fn measure() {
     words(&rig, &corpus).await;
     vectors(&corpus).await;
     let started = Instant::now();
-    corpus.index.optimize().await.expect("optimised");
+    corpus.live().index.optimize().await.expect("optimised");
     figure("optimising the index, in the background", started.elapsed().as_secs_f64(), "s", Target::None);
     // What the database's own upkeep does in the minutes after a bulk load.
     sqlx::query("vacuum (analyze)").execute(&rig.db).await.expect("vacuumed");
@@ -82,7 +82,7 @@ async fn words(rig: &Rig, corpus: &Corpus) {
 
 /// Gives every chunk a vector: those of the samples, moved by noise.
 async fn vectors(corpus: &Corpus) {
-    let model = corpus.embedder.model().to_owned();
+    let model = corpus.live().embedder.model().to_owned();
     let mut real: Vec<Vec<f32>> = Vec::new();
     let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
     loop {
@@ -100,7 +100,7 @@ async fn vectors(corpus: &Corpus) {
         }
         if real.is_empty() {
             let texts = batch[..240].iter().map(|(.., text)| text.clone()).collect();
-            real = corpus.embedder.bulk(texts).await.expect("embedded");
+            real = corpus.live().embedder.bulk(texts).await.expect("embedded");
         }
         let vectors: Vec<(Uuid, Vec<f32>)> = batch
             .iter()
@@ -109,7 +109,7 @@ async fn vectors(corpus: &Corpus) {
                 (point_id(*revision, ordinal.cast_unsigned(), &model), noise.near(base))
             })
             .collect();
-        corpus.index.set_dense(vectors).await.expect("stored");
+        corpus.live().index.set_dense(vectors).await.expect("stored");
         let (ids, ordinals): (Vec<_>, Vec<_>) =
             batch.iter().map(|(revision, ordinal, _)| (*revision, *ordinal)).unzip();
         chunks::mark_embedded(&corpus.db, &ids, &ordinals).await.expect("marked");

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::disk;
 use crate::embed::{LocalConfig, ProviderConfig};
 use crate::index::ServerConfig;
@@ -17,6 +19,45 @@ pub enum EmbedderConfig {
     Hash,
 }
 
+/// How an embedder is set up, as it is recorded with the index that it built:
+/// without keys, and without what belongs to the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EmbedderSetup {
+    /// A model in this process.
+    Local {
+        /// See [`LocalConfig::model_dir`].
+        model_dir: Option<PathBuf>,
+        /// See [`LocalConfig::model_name`].
+        model_name: Option<String>,
+    },
+    /// A provider's `/embeddings`.
+    Provider {
+        /// See [`ProviderConfig::base_url`].
+        base_url: String,
+        /// See [`ProviderConfig::model`].
+        model: String,
+    },
+    /// Words hashed into a vector.
+    Hash,
+}
+
+impl EmbedderConfig {
+    /// What is recorded of it.
+    #[must_use]
+    pub fn setup(&self) -> EmbedderSetup {
+        match self {
+            Self::Local(local) => {
+                EmbedderSetup::Local { model_dir: local.model_dir.clone(), model_name: local.model_name.clone() }
+            }
+            Self::Provider(provider) => {
+                EmbedderSetup::Provider { base_url: provider.base_url.clone(), model: provider.model.clone() }
+            }
+            Self::Hash => EmbedderSetup::Hash,
+        }
+    }
+}
+
 /// Which index to use.
 #[derive(Debug, Clone)]
 pub enum IndexConfig {
@@ -26,11 +67,30 @@ pub enum IndexConfig {
     Server(ServerConfig),
 }
 
+impl IndexConfig {
+    /// The index beside this one whose name ends with `suffix`.
+    #[must_use]
+    pub fn named(&self, suffix: &str) -> Self {
+        match self {
+            _ if suffix.is_empty() => self.clone(),
+            Self::Edge(folder) => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                Self::Edge(folder.with_file_name(format!("{name}-{suffix}")))
+            }
+            Self::Server(server) => {
+                Self::Server(ServerConfig { collection: format!("{}-{suffix}", server.collection), ..server.clone() })
+            }
+        }
+    }
+}
+
 /// Settings of the corpus half.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The embedder.
     pub embedder: EmbedderConfig,
+    /// Where the files of a local model are that is not the configured one.
+    pub local: LocalConfig,
     /// The index.
     pub index: IndexConfig,
     /// Bytes that stay free on the data folder's disk.
@@ -77,6 +137,10 @@ impl Config {
     #[must_use]
     pub fn new(embedder: EmbedderConfig, index: IndexConfig) -> Self {
         Self {
+            local: match &embedder {
+                EmbedderConfig::Local(local) => local.clone(),
+                _ => LocalConfig::default(),
+            },
             embedder,
             index,
             disk_reserve: disk::DEFAULT_RESERVE,
@@ -85,6 +149,29 @@ impl Config {
             parser_program: None,
             parser_limits: ParserLimits::default(),
             ocr_command: None,
+        }
+    }
+
+    /// The embedder that was set up so. The configured key goes to the configured
+    /// provider only.
+    #[must_use]
+    pub fn embedder_of(&self, setup: &EmbedderSetup) -> EmbedderConfig {
+        match setup {
+            EmbedderSetup::Local { model_dir, model_name } => EmbedderConfig::Local(LocalConfig {
+                model_dir: model_dir.clone(),
+                model_name: model_name.clone(),
+                ..self.local.clone()
+            }),
+            EmbedderSetup::Provider { base_url, model } => {
+                let api_key = match &self.embedder {
+                    EmbedderConfig::Provider(configured) if configured.base_url == *base_url => {
+                        configured.api_key.clone()
+                    }
+                    _ => None,
+                };
+                EmbedderConfig::Provider(ProviderConfig { base_url: base_url.clone(), api_key, model: model.clone() })
+            }
+            EmbedderSetup::Hash => EmbedderConfig::Hash,
         }
     }
 }

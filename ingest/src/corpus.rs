@@ -9,16 +9,15 @@ use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
 
-use crate::config::{Config, EmbedderConfig, IndexConfig};
+use crate::config::{Config, IndexConfig};
 use crate::disk::DiskGuard;
 use crate::document::Member;
-use crate::embed::{Embedder, LocalEmbedder, ProviderEmbedder};
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, DocumentId, JobId};
 use crate::index::bm25::Bm25;
-use crate::index::{EdgeIndex, Index, ServerIndex};
 use crate::reader::Reader;
 use crate::scope::Scope;
+use crate::space::{Space, Spaces};
 use crate::store::documents::Outcome;
 use crate::store::edits::Edit;
 use crate::store::stages::Queued;
@@ -34,10 +33,8 @@ const STALLED: Duration = Duration::from_mins(1);
 pub struct Corpus {
     /// Postgres: the truth.
     pub db: PgPool,
-    /// The vector index: can be rebuilt.
-    pub index: Index,
-    /// Texts to vectors.
-    pub embedder: Embedder,
+    /// The vector index and its embedding model: can be rebuilt.
+    pub(crate) spaces: Arc<Spaces>,
     /// Texts to words.
     pub bm25: Arc<Bm25>,
     /// Files to texts.
@@ -81,16 +78,7 @@ impl Corpus {
     /// # Errors
     /// What is missing, and what to do about it.
     pub async fn open(db: PgPool, config: Config) -> Result<Self> {
-        let embedder = open_embedder(&config.embedder).await?;
-        let dimensions = embedder.dimensions();
-        let index = match &config.index {
-            IndexConfig::Edge(folder) => {
-                std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-                let disk = DiskGuard::new(folder, config.disk_reserve);
-                Index::Edge(EdgeIndex::open(folder, dimensions, disk).await?)
-            }
-            IndexConfig::Server(server) => Index::Server(ServerIndex::open(server, dimensions).await?),
-        };
+        let spaces = Arc::new(Spaces::open(&db, &config).await?);
         let reader = match &config.parser_program {
             Some(program) => Reader::sandboxed(program.clone(), config.parser_limits, config.max_file_bytes),
             None => Reader::here(),
@@ -99,14 +87,42 @@ impl Corpus {
         reader.warm().await?;
         Ok(Self {
             db,
-            index,
-            embedder,
+            spaces,
             bm25: Arc::new(Bm25::new()?),
             reader,
             config: Arc::new(config),
             work: Arc::default(),
             stalled: Arc::new(watch::Sender::new(None)),
         })
+    }
+
+    /// The embedding model and the index that queries use. Hold on to it for the
+    /// length of one query: the next one may be given another.
+    #[must_use]
+    pub fn live(&self) -> Arc<Space> {
+        self.spaces.live()
+    }
+
+    /// Whether the index in use was built with the configured model.
+    #[must_use]
+    pub fn has_configured_model(&self) -> bool {
+        self.spaces.is_configured()
+    }
+
+    /// The one that is built beside it, if one is. Its model is loaded.
+    ///
+    /// # Errors
+    /// What the embedder says.
+    pub async fn building(&self) -> Result<Option<Arc<Space>>> {
+        self.spaces.building(&self.config).await
+    }
+
+    /// Follows what the database says of the index's generations.
+    ///
+    /// # Errors
+    /// What the database, the embedder or the index say.
+    pub async fn refresh(&self) -> Result<()> {
+        self.spaces.refresh(&self.db, &self.config).await
     }
 
     /// Takes a document in: its row and its bytes are committed together, and
@@ -296,19 +312,5 @@ impl Corpus {
     #[must_use]
     pub fn stalled(&self) -> Option<String> {
         self.stalled.borrow().clone()
-    }
-}
-
-async fn open_embedder(config: &EmbedderConfig) -> Result<Embedder> {
-    match config {
-        EmbedderConfig::Local(local) => {
-            let local = local.clone();
-            let embedder = tokio::task::spawn_blocking(move || LocalEmbedder::load(&local)).await??;
-            Ok(Embedder::Local(Arc::new(embedder)))
-        }
-        EmbedderConfig::Provider(provider) => {
-            Ok(Embedder::Provider(Arc::new(ProviderEmbedder::connect(provider.clone()).await?)))
-        }
-        EmbedderConfig::Hash => Ok(Embedder::Hash(crate::embed::HashEmbedder::default())),
     }
 }

@@ -30,15 +30,13 @@ pub struct Drift {
     pub orphaned: usize,
     /// Chunks whose vector is recorded but not there: not found by meaning.
     pub without_vector: usize,
-    /// Chunks made for another embedding model than the configured one.
-    pub other_model: usize,
 }
 
 impl Drift {
     /// Whether Postgres and the index agree.
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.missing == 0 && self.orphaned == 0 && self.without_vector == 0 && self.other_model == 0
+        self.missing == 0 && self.orphaned == 0 && self.without_vector == 0
     }
 }
 
@@ -60,22 +58,17 @@ pub async fn examine(corpus: &Corpus, fix: bool) -> Result<Drift> {
 
 async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Drift) -> Result<()> {
     let expected = chunks::expected(&corpus.db, scope).await?;
-    let model = corpus.embedder.model();
+    let space = corpus.live();
+    let model = space.embedder.model();
     let mut wanted: HashMap<Uuid, &chunks::Expected> = HashMap::with_capacity(expected.len());
-    let mut requeue: Vec<RevisionId> = Vec::new();
     for chunk in &expected {
-        if chunk.embedding_model == model {
-            wanted.insert(point_id(chunk.revision, chunk.ordinal.cast_unsigned(), model), chunk);
-        } else {
-            drift.other_model += 1;
-            requeue.push(chunk.revision);
-        }
+        wanted.insert(point_id(chunk.revision, chunk.ordinal.cast_unsigned(), model), chunk);
     }
     drift.chunks += expected.len();
     let (mut orphans, mut lost) = (Vec::new(), (Vec::new(), Vec::new()));
     let mut after = None;
     loop {
-        let page = corpus.index.list(scope, after, PAGE).await?;
+        let page = space.index.list(scope, after, PAGE).await?;
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
         drift.points += page.len();
@@ -94,8 +87,8 @@ async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Dri
     drift.missing += wanted.len();
     drift.without_vector += lost.0.len();
     if fix {
-        requeue.extend(wanted.values().map(|chunk| chunk.revision));
-        corpus.index.delete_points(scope, &orphans).await?;
+        let requeue: Vec<RevisionId> = wanted.values().map(|chunk| chunk.revision).collect();
+        space.index.delete_points(scope, &orphans).await?;
         let mut tx = corpus.db.begin().await?;
         chunks::mark_unembedded(&mut *tx, &lost.0, &lost.1).await?;
         stages::reopen(&mut tx, scope, &lost.0).await?;

@@ -65,6 +65,9 @@ pub enum Error {
     /// The vector index holds vectors of another shape or model.
     #[error("{0}")]
     IndexMismatch(String),
+    /// Queries went over to another build of the index meanwhile.
+    #[error("the index was changed over to another embedding model; what was under way is done again for that one")]
+    ChangedOver,
     /// Postgres failed.
     #[error("the database failed")]
     Storage(#[from] sqlx::Error),

@@ -64,6 +64,10 @@ define_id!(
     WorkerId
 );
 define_id!(
-    /// A vector, by the text and the model that it was made of.
+    /// What is embedded, by its text.
     EmbeddingId
+);
+define_id!(
+    /// One build of the vector index, with one embedding model.
+    GenerationId
 );

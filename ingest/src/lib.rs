@@ -9,7 +9,7 @@
 //! 2. [`document`]
 //! 3. [`parse`], [`tokens`], [`chunk`], [`context`], [`embed`], [`index`],
 //!    [`store`], [`source`], [`disk`], [`sandbox`], [`ocr`], [`reader`], and their settings together: [`config`]
-//! 4. [`corpus`], [`pipeline`], [`doctor`]
+//! 4. [`space`], [`corpus`], [`pipeline`], [`doctor`], [`reembed`]
 //! 5. [`cli`]: the `ingest` command's arguments and report
 
 pub mod chunk;
@@ -28,9 +28,11 @@ pub mod ocr;
 pub mod parse;
 pub mod pipeline;
 pub mod reader;
+pub mod reembed;
 pub mod sandbox;
 pub mod scope;
 pub mod source;
+pub mod space;
 pub mod store;
 pub mod tokens;
 

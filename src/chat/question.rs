@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use footnote_ingest::index::MetaFilter;
+use footnote_ingest::space::Embedded;
 use tokio::task::JoinSet;
 
 use crate::app::App;
@@ -30,20 +31,20 @@ pub struct Ask {
 #[derive(Debug)]
 pub(super) struct Embedding {
     // A set, because it ends its task when it is dropped.
-    task: JoinSet<footnote_ingest::Result<Vec<f32>>>,
+    task: JoinSet<footnote_ingest::Result<Embedded>>,
     started: Instant,
 }
 
 impl Embedding {
     pub(super) fn start(app: &App, question: &str) -> Self {
-        let (embedder, question) = (app.corpus.embedder.clone(), question.to_owned());
+        let (space, question) = (app.corpus.live(), question.to_owned());
         let mut task = JoinSet::new();
-        task.spawn(async move { embedder.query(&question).await });
+        task.spawn(async move { space.query(&question).await });
         Self { task, started: Instant::now() }
     }
 
     /// The vector, and how long it took in all.
-    pub(super) async fn finish(mut self) -> Result<(Vec<f32>, Duration)> {
+    pub(super) async fn finish(mut self) -> Result<(Embedded, Duration)> {
         let made = self.task.join_next().await.ok_or(Error::Busy("the embedder"))?;
         let vector = made.map_err(footnote_ingest::Error::from)??;
         Ok((vector, self.started.elapsed()))

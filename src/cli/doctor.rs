@@ -26,7 +26,6 @@ pub(super) async fn run(client: &Client, args: Args, output: Output) -> Result<(
             (drift.missing, "chunks are not in the index"),
             (drift.orphaned, "points belong to no chunk"),
             (drift.without_vector, "points lack the vector that the database says they have"),
-            (drift.other_model, "chunks were embedded by another model"),
         ];
         for (count, what) in findings.into_iter().filter(|(count, _)| *count > 0) {
             output.line(&format!("{count} {what}"))?;

@@ -63,7 +63,15 @@ pub(super) async fn run(
     let Tenant::Us(tenancy) = Tenancy::take(&settings.data_dir).await? else {
         return Err(Failure::Usage("a server runs on the evaluation's own data folder; stop it".into()));
     };
+    let folder = settings.data_dir.clone();
     let service = Service::start(settings, Role::Command).await?;
+    if !service.app.corpus.has_configured_model() {
+        service.stop().await;
+        return Err(Failure::Usage(format!(
+            "the sets were ingested for another embedding model; remove `{}` to have them ingested for this one",
+            folder.display()
+        )));
+    }
     let measured = tokio::select! {
         measured = measure(&service, &sets, &args, earlier.as_deref(), output) => measured,
         () = interrupted.cancelled() => Err(Failure::Interrupted),

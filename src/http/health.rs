@@ -45,14 +45,15 @@ pub(super) async fn ready(State(app): State<App>) -> Result<axum::Json<Ready>, A
         tracing::error!(%error, "the database does not answer");
         ApiError::unavailable("database", "the database does not answer", 5)
     })?;
-    let info = app.corpus.index.info().await.map_err(|error| {
+    let space = app.corpus.live();
+    let info = space.index.info().await.map_err(|error| {
         tracing::error!(%error, "the index does not answer");
         ApiError::unavailable("index", "the vector index does not answer", 5)
     })?;
     Ok(axum::Json(Ready {
         status: "ok",
         points: info.points,
-        embedding_model: app.corpus.embedder.model().to_owned(),
+        embedding_model: space.embedder.model().to_owned(),
         ingestion_stalled: app.corpus.stalled(),
     }))
 }

@@ -98,6 +98,6 @@ pub(super) struct Stats {
 #[utoipa::path(get, path = "/api/v1/admin/stats", tag = "service", responses((status = 200, body = Stats)))]
 pub(super) async fn stats(State(app): State<App>, _: Caller) -> Result<axum::Json<Stats>, ApiError> {
     let queue = jobs::queue(&app.db).await?;
-    let points = app.corpus.index.info().await?.points;
+    let points = app.corpus.live().index.info().await?.points;
     Ok(axum::Json(Stats { queue, points, stalled: app.corpus.stalled() }))
 }

@@ -17,6 +17,7 @@ mod messages;
 mod models;
 mod page;
 mod progress;
+mod reembed;
 mod revisions;
 mod schedules;
 mod search;
@@ -93,6 +94,8 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(jobs::cancel))
         .routes(routes!(jobs::stats))
         .routes(routes!(maintenance::doctor))
+        .routes(routes!(reembed::status, reembed::step))
+        .routes(routes!(reembed::compare))
 }
 
 /// The description of every native route.

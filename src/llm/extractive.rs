@@ -37,9 +37,10 @@ const LONGEST: usize = 600;
 const WINDOW: usize = 100_000;
 
 /// The built-in answerer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Extractive {
-    embedder: Embedder,
+    /// Gives the embedder that is in use.
+    embedder: Arc<dyn Fn() -> Embedder + Send + Sync>,
     bm25: Arc<Bm25>,
     threshold: f32,
 }
@@ -47,8 +48,8 @@ pub struct Extractive {
 impl Extractive {
     /// Answers when it is at least as sure as `threshold`, from 0 to 1.
     #[must_use]
-    pub fn new(embedder: Embedder, bm25: Arc<Bm25>, threshold: f32) -> Self {
-        Self { embedder, bm25, threshold }
+    pub fn new(embedder: impl Fn() -> Embedder + Send + Sync + 'static, bm25: Arc<Bm25>, threshold: f32) -> Self {
+        Self { embedder: Arc::new(embedder), bm25, threshold }
     }
 
     /// The answer in the form that the citation checker reads.
@@ -61,7 +62,7 @@ impl Extractive {
         }
         let mut texts = vec![request.question.clone()];
         texts.extend(candidates.iter().map(|candidate| shortened(&candidate.context).to_owned()));
-        let vectors = self.embedder.interactive(texts).await.map_err(|error| {
+        let vectors = (self.embedder)().interactive(texts).await.map_err(|error| {
             tracing::warn!(%error, "the sentences could not be embedded");
             LlmError::transient(EXTRACTIVE, "the embedding model does not answer")
         })?;
@@ -85,6 +86,12 @@ impl Extractive {
     }
 }
 
+impl std::fmt::Debug for Extractive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extractive").field("threshold", &self.threshold).finish_non_exhaustive()
+    }
+}
+
 impl Provider for Extractive {
     fn name(&self) -> &'static str {
         EXTRACTIVE
@@ -105,7 +112,7 @@ impl Provider for Extractive {
     }
 
     fn count_tokens(&self, text: &str) -> usize {
-        self.embedder.tokens().count(text)
+        (self.embedder)().tokens().count(text)
     }
 }
 
@@ -162,7 +169,7 @@ mod tests {
 
     async fn answer(question: &str, sources: &[&str]) -> String {
         let embedder = Embedder::Hash(HashEmbedder::default());
-        let extractive = Extractive::new(embedder, Arc::new(Bm25::new().expect("bm25")), 0.3);
+        let extractive = Extractive::new(move || embedder.clone(), Arc::new(Bm25::new().expect("bm25")), 0.3);
         let sources = sources.iter().zip(1..).map(|(text, n)| Source {
             n,
             title: "Manual".into(),

@@ -254,6 +254,32 @@ pub async fn list(
     .await
 }
 
+/// The latest questions of the scope, each once.
+///
+/// # Errors
+/// What the database says.
+pub async fn latest_questions(db: impl PgExecutor<'_>, scope: Scope, limit: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"
+        select question as "question!"
+        from (
+            select part.value ->> 'text' as question, max(m.created_at) as asked_at
+            from messages m
+            cross join lateral jsonb_array_elements(m.parts) part
+            where m.owner_id = $1 and m.role = 'user' and part.value ->> 'type' = 'text'
+            group by 1
+        ) asked
+        where btrim(question) <> ''
+        order by asked_at desc
+        limit $2
+        "#,
+        scope.owner() as _,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Answers that a process left behind when it died: whoever owns them, with
 /// the number of their last event.
 ///

@@ -61,7 +61,7 @@ fn killed_in_the_middle_of_ingestion_nothing_is_lost_or_twice() {
             break;
         }
     }
-    for finding in ["missing", "orphaned", "without_vector", "other_model"] {
+    for finding in ["missing", "orphaned", "without_vector"] {
         assert_eq!(drift[finding], 0, "{drift}");
     }
     assert_eq!(drift["chunks"], drift["points"], "{drift}");

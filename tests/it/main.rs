@@ -18,6 +18,7 @@ mod pages;
 mod paid_once;
 mod provider;
 mod queue;
+mod reembed;
 mod schedules;
 mod scripted;
 mod sources;

@@ -106,7 +106,7 @@ async fn what_was_paid_for_is_not_paid_for_again() {
         let report = crate::command::parsed(&report);
         assert_eq!(report["failed"], json!([]), "{report}");
         let drift = crate::command::parsed(&command(&["doctor", "--json"]).output().unwrap());
-        for finding in ["missing", "orphaned", "without_vector", "other_model"] {
+        for finding in ["missing", "orphaned", "without_vector"] {
             assert_eq!(drift[finding], 0, "{drift}");
         }
         let listed = crate::command::parsed(&command(&["collections", "--json"]).output().unwrap());

@@ -90,6 +90,10 @@ impl EdgeIndex {
         Ok(Self { shard: Arc::new(Shard(Some(shard))), writer: Arc::default(), disk, dimensions })
     }
 
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.shard) > 1
+    }
+
     pub(super) async fn upsert(&self, points: Vec<Point>) -> Result<()> {
         self.check_dimensions(points.iter().filter_map(|point| point.dense.as_deref()))?;
         let operations = batches(points, |batch| {

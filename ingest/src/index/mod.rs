@@ -176,6 +176,15 @@ impl Index {
         delegate!(self.delete_points(scope, points))
     }
 
+    /// Whether something else in this process holds it too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Edge(edge) => edge.is_shared(),
+            Self::Server(_) => false,
+        }
+    }
+
     /// How much the index holds, over all owners.
     ///
     /// # Errors

@@ -98,6 +98,15 @@ impl ServerIndex {
         Ok(index)
     }
 
+    /// Removes the collection.
+    ///
+    /// # Errors
+    /// [`Error::Index`].
+    pub async fn remove(&self) -> Result<()> {
+        self.client.delete_collection(&self.collection).await.map_err(server_error)?;
+        Ok(())
+    }
+
     async fn create(&self, config: &ServerConfig, dimensions: usize) -> Result<()> {
         let mut vectors = VectorsConfigBuilder::default();
         vectors.add_named_vector_params(DENSE, VectorParamsBuilder::new(dimensions as u64, Distance::Cosine));

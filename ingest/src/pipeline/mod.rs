@@ -1,9 +1,10 @@
 //! From an upload to an answerable document: queued, words, done.
 //!
-//! Three lines of work run beside each other. [`words`] claims what is to be
+//! Lines of work run beside each other. [`words`] claims what is to be
 //! read, cuts it and indexes its words, thousands of chunks a second;
 //! [`vectors`] follows with the embeddings; [`purge`] takes out what was
-//! deleted or replaced. Each keeps one order: the index has flushed, **then**
+//! deleted or replaced; [`rebuild`] brings the build of the index up to date
+//! that another embedding model is to take over. Each keeps one order: the index has flushed, **then**
 //! Postgres says so, in a transaction that holds the job's claim; what a crash
 //! leaves unfinished is simply done again.
 //!
@@ -11,6 +12,7 @@
 
 mod leases;
 mod purge;
+mod rebuild;
 mod vectors;
 mod words;
 
@@ -63,7 +65,7 @@ impl Workers {
     /// What the database says.
     pub async fn start(corpus: &Corpus) -> Result<Self> {
         // The store in this process has one user: whoever held claims is gone.
-        let left = jobs::recover(&corpus.db, matches!(corpus.index, Index::Edge(_))).await?;
+        let left = jobs::recover(&corpus.db, matches!(corpus.live().index, Index::Edge(_))).await?;
         if left > 0 {
             tracing::info!(jobs = left, "going on with what was under way when the last worker ended");
         }
@@ -78,6 +80,7 @@ impl Workers {
         let mut lines = JoinSet::new();
         lines.spawn(words.run_rounds(stop.clone()));
         lines.spawn(vectors.run_rounds(stop.clone()));
+        lines.spawn(rebuild::Line::new(corpus.clone()).run_rounds(stop.clone()));
         lines.spawn(purge::Line::new(corpus.clone()).run_rounds(stop.clone()));
         Ok(Self { stop, lines, heartbeat: heartbeat.abort_handle() })
     }
@@ -119,7 +122,11 @@ trait Rounds: Send {
             let woken = work.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            let pause = match self.round(&stop).await {
+            let round = async {
+                self.corpus().refresh().await?;
+                self.round(&stop).await
+            };
+            let pause = match round.await {
                 Ok(Round::Worked) => {
                     wait = FIRST_WAIT;
                     self.corpus().stalled.send_if_modified(|stalled| stalled.take().is_some());

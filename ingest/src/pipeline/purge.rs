@@ -42,7 +42,9 @@ impl Rounds for Line {
         }
         for (owner, revisions) in by_owner {
             let scope = Scope::stored(owner);
-            self.corpus.index.purge(scope, &revisions).await?;
+            for index in self.corpus.spaces.indexes() {
+                index.purge(scope, &revisions).await?;
+            }
             let mut tx = self.corpus.db.begin().await?;
             purges::finish(&mut tx, &revisions).await?;
             originals::drop_unreferenced(&mut *tx, scope).await?;

@@ -13,12 +13,13 @@ use super::{Round, Rounds, Signals};
 use crate::context::{contextual, meaningful_title};
 use crate::corpus::Corpus;
 use crate::document::{Chunk, Span, slice_all};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{DocumentId, EmbeddingId, JobId, RevisionId, UserId, WorkerId};
 use crate::index::point_id;
+use crate::space::Space;
 use crate::store::chunks::Unembedded;
 use crate::store::jobs::{Claim, Step};
-use crate::store::{chunks, embeddings, jobs, revisions, stages};
+use crate::store::{chunks, embeddings, generations, jobs, revisions, stages};
 
 /// Chunks that are indexed and recorded together.
 const WINDOW: i64 = 512;
@@ -75,6 +76,7 @@ impl Line {
         let mut worked = Round::Idle;
         let mut storing: Option<JoinHandle<Result<Vec<JobId>>>> = None;
         while !self.signals.words_busy.load(Ordering::Acquire) && !stop.is_cancelled() {
+            let space = self.corpus.live();
             self.claim().await?;
             let window = self.next_window().await?;
             if window.is_empty() {
@@ -92,7 +94,7 @@ impl Line {
             worked = Round::Worked;
             self.unoptimised += window.len();
             let vectors = tokio::select! {
-                vectors = embed(&self.corpus, &window) => vectors?,
+                vectors = embed(&self.corpus, &space, &window) => vectors?,
                 // What was made is kept, the rest is made after the next start.
                 () = stop.cancelled() => break,
             };
@@ -100,7 +102,7 @@ impl Line {
                 self.forget(&storing.await??);
             }
             let (corpus, claims) = (self.corpus.clone(), self.claims_of(&window));
-            storing = Some(tokio::spawn(async move { store(&corpus, &claims, &window, vectors).await }));
+            storing = Some(tokio::spawn(async move { store(&corpus, &space, &claims, &window, vectors).await }));
         }
         if let Some(storing) = storing.take() {
             self.forget(&storing.await??);
@@ -166,7 +168,7 @@ impl Line {
         let is_due = self.unoptimised >= OPTIMISE_AFTER && !self.signals.words_busy.load(Ordering::Acquire);
         if is_due && !stop.is_cancelled() {
             tokio::select! {
-                optimised = self.corpus.index.optimize() => optimised?,
+                optimised = optimised(self.corpus.live()) => optimised?,
                 // Goes on in its thread as long as the process lives; what it
                 // does not finish is begun again after the next start.
                 () = stop.cancelled() => return Ok(Round::Idle),
@@ -179,15 +181,15 @@ impl Line {
 
 /// The vectors of a window, in its order: those that are kept from before, and
 /// the others as the model makes them, kept batch by batch.
-async fn embed(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> {
+pub(super) async fn embed(corpus: &Corpus, space: &Space, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> {
+    let model = space.embedder.model();
     let inputs = inputs(corpus, window).await?;
     let key = |(chunk, input): (&Unembedded, &String)| {
-        let made = || embeddings::derived_id(corpus.embedder.model(), input);
-        (chunk.owner, chunk.embedding.unwrap_or_else(made))
+        (chunk.owner, chunk.embedding.unwrap_or_else(|| embeddings::derived_id(input)))
     };
     let keys: Vec<(UserId, EmbeddingId)> = window.iter().zip(&inputs).map(key).collect();
     let (owners, ids): (Vec<UserId>, Vec<EmbeddingId>) = keys.iter().copied().unzip();
-    let mut known = embeddings::find(&corpus.db, &owners, &ids).await?;
+    let mut known = embeddings::find(&corpus.db, model, &owners, &ids).await?;
     let mut missing: Vec<(UserId, EmbeddingId)> = Vec::new();
     let mut texts = Vec::new();
     let mut seen = HashSet::new();
@@ -197,7 +199,7 @@ async fn embed(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> 
             texts.push(input);
         }
     }
-    let mut batches = corpus.embedder.bulk_batches(texts);
+    let mut batches = space.embedder.bulk_batches(texts);
     let mut failure = None;
     let mut made: Vec<(UserId, EmbeddingId, Vec<f32>)> = Vec::new();
     while let Some(batch) = batches.next().await {
@@ -208,16 +210,29 @@ async fn embed(corpus: &Corpus, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> 
             Err(error) => failure = failure.or(Some(error)),
         }
         if made.len() >= KEEP {
-            embeddings::keep(&corpus.db, &made).await?;
+            embeddings::keep(&corpus.db, model, &made).await?;
             known.extend(made.drain(..).map(|(owner, id, vector)| ((owner, id), vector)));
         }
     }
-    embeddings::keep(&corpus.db, &made).await?;
+    embeddings::keep(&corpus.db, model, &made).await?;
     known.extend(made.into_iter().map(|(owner, id, vector)| ((owner, id), vector)));
     if let Some(error) = failure {
         return Err(error);
     }
     Ok(keys.iter().map(|key| known.get(key).cloned().unwrap_or_default()).collect())
+}
+
+/// Adds a window's vectors to its points.
+pub(super) async fn write(space: &Space, window: &[Unembedded], vectors: Vec<Vec<f32>>) -> Result<()> {
+    let model = space.embedder.model();
+    let point = |(chunk, vector): (&Unembedded, Vec<f32>)| -> (Uuid, Vec<f32>) {
+        (point_id(chunk.revision, chunk.ordinal.cast_unsigned(), model), vector)
+    };
+    space.index.set_dense(window.iter().zip(vectors).map(point).collect()).await
+}
+
+async fn optimised(space: Arc<Space>) -> Result<()> {
+    space.index.optimize().await
 }
 
 /// What each chunk is embedded as.
@@ -256,13 +271,18 @@ fn as_cut(chunk: &Unembedded) -> Chunk {
 }
 
 /// On disk first, then recorded. Returns the jobs that are done or lost.
-async fn store(corpus: &Corpus, claims: &[Claim], window: &[Unembedded], vectors: Vec<Vec<f32>>) -> Result<Vec<JobId>> {
-    let model = corpus.embedder.model();
-    let point = |(chunk, vector): (&Unembedded, Vec<f32>)| -> (Uuid, Vec<f32>) {
-        (point_id(chunk.revision, chunk.ordinal.cast_unsigned(), model), vector)
-    };
-    corpus.index.set_dense(window.iter().zip(vectors).map(point).collect()).await?;
+async fn store(
+    corpus: &Corpus,
+    space: &Space,
+    claims: &[Claim],
+    window: &[Unembedded],
+    vectors: Vec<Vec<f32>>,
+) -> Result<Vec<JobId>> {
+    write(space, window, vectors).await?;
     let mut tx = corpus.db.begin().await?;
+    if !generations::hold_live(&mut tx, space.generation).await? {
+        return Err(Error::ChangedOver);
+    }
     let held = jobs::hold(&mut tx, claims).await?;
     let documents: HashSet<DocumentId> =
         claims.iter().filter(|claim| held.contains(&claim.id)).map(|claim| claim.document).collect();

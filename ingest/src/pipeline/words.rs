@@ -16,14 +16,15 @@ use super::{Round, Rounds, Signals};
 use crate::chunk::CHUNKER_VERSION;
 use crate::context::contextual;
 use crate::corpus::Corpus;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{JobId, RevisionId, WorkerId};
 use crate::index::{Point, point_id};
 use crate::parse::PARSER_VERSION;
+use crate::space::Space;
 use crate::store::chunks::NewChunk;
 use crate::store::jobs::{Claim, Step};
 use crate::store::revisions::NewRevision;
-use crate::store::{chunks, jobs, purges, revisions, stages};
+use crate::store::{chunks, generations, jobs, purges, revisions, stages};
 
 /// Documents of one batch.
 const BATCH_DOCUMENTS: i64 = 256;
@@ -74,14 +75,15 @@ impl Line {
             self.leases.add(&claims);
             self.signals.words_busy.store(true, Ordering::Release);
             worked = Round::Worked;
-            let prepared = prepare(&self.corpus, claims).await?;
+            let space = self.corpus.live();
+            let prepared = prepare(&self.corpus, &space, claims).await?;
             if let Some(storing) = storing.take() {
                 storing.await??;
             }
             let (corpus, leases) = (self.corpus.clone(), self.leases.clone());
             storing = Some(tokio::spawn(async move {
                 let jobs = prepared.jobs();
-                store(&corpus, prepared).await?;
+                store(&corpus, &space, prepared).await?;
                 leases.remove(jobs);
                 Ok(())
             }));
@@ -97,29 +99,29 @@ impl Line {
 }
 
 /// Stores a batch: rows first, then points, flushed, then visible.
-async fn store(corpus: &Corpus, batch: prepare::Batch) -> Result<()> {
+async fn store(corpus: &Corpus, space: &Arc<Space>, batch: prepare::Batch) -> Result<()> {
     for refused in &batch.refused {
         refuse::refuse(corpus, refused).await?;
     }
-    let held = insert_rows(corpus, &batch.prepared).await?;
+    let held = insert_rows(corpus, space, &batch.prepared).await?;
     let documents: Vec<Prepared> =
         batch.prepared.into_iter().filter(|document| held.contains(&document.claim.id)).collect();
     if documents.is_empty() {
         return Ok(());
     }
     let documents = Arc::new(documents);
-    index(corpus, &documents).await?;
-    publish(corpus, &documents).await
+    index(corpus, space, &documents).await?;
+    publish(corpus, space, &documents).await
 }
 
 /// Not visible yet: no document names these revisions. Returns the jobs whose
 /// claims held.
-async fn insert_rows(corpus: &Corpus, prepared: &[Prepared]) -> Result<Vec<JobId>> {
+async fn insert_rows(corpus: &Corpus, space: &Space, prepared: &[Prepared]) -> Result<Vec<JobId>> {
     let claims: Vec<Claim> = prepared.iter().map(|document| document.claim).collect();
     let mut tx = corpus.db.begin().await?;
     let held = jobs::hold(&mut tx, &claims).await?;
     let documents = || prepared.iter().filter(|document| held.contains(&document.claim.id));
-    let rows: Vec<NewRevision<'_>> = documents().map(|document| revision_row(corpus, document)).collect();
+    let rows: Vec<NewRevision<'_>> = documents().map(|document| revision_row(space, document)).collect();
     revisions::insert(&mut tx, &rows).await?;
     let cut: Vec<NewChunk<'_>> = documents()
         .flat_map(|document| {
@@ -134,7 +136,7 @@ async fn insert_rows(corpus: &Corpus, prepared: &[Prepared]) -> Result<Vec<JobId
     Ok(held)
 }
 
-fn revision_row<'a>(corpus: &'a Corpus, document: &'a Prepared) -> NewRevision<'a> {
+fn revision_row<'a>(space: &'a Space, document: &'a Prepared) -> NewRevision<'a> {
     NewRevision {
         id: document.revision,
         scope: document.scope,
@@ -148,14 +150,14 @@ fn revision_row<'a>(corpus: &'a Corpus, document: &'a Prepared) -> NewRevision<'
         title: &document.title,
         parser_version: PARSER_VERSION,
         chunker_version: CHUNKER_VERSION,
-        embedding_model: corpus.embedder.model(),
+        embedding_model: space.embedder.model(),
     }
 }
 
 /// Indexes the words of all chunks, a window at a time: the points of a large
 /// document are never in memory together. The next window's points are made
 /// while the last one is written.
-async fn index(corpus: &Corpus, documents: &Arc<Vec<Prepared>>) -> Result<()> {
+async fn index(corpus: &Corpus, space: &Arc<Space>, documents: &Arc<Vec<Prepared>>) -> Result<()> {
     let places: Arc<Vec<(usize, usize)>> = Arc::new(
         documents
             .iter()
@@ -164,9 +166,11 @@ async fn index(corpus: &Corpus, documents: &Arc<Vec<Prepared>>) -> Result<()> {
             .collect(),
     );
     let make = |window: Range<usize>| {
-        let (corpus, documents, places) = (corpus.clone(), Arc::clone(documents), Arc::clone(&places));
+        let (corpus, space) = (corpus.clone(), Arc::clone(space));
+        let (documents, places) = (Arc::clone(documents), Arc::clone(&places));
         tokio::task::spawn_blocking(move || {
-            let point = |&(document, chunk): &(usize, usize)| point(&corpus, &documents[document], chunk);
+            let model = space.embedder.model();
+            let point = |&(document, chunk): &(usize, usize)| point(&corpus, model, &documents[document], chunk);
             places[window].iter().map(point).collect::<Vec<Point>>()
         })
     };
@@ -175,18 +179,18 @@ async fn index(corpus: &Corpus, documents: &Arc<Vec<Prepared>>) -> Result<()> {
     let mut start = 0;
     while !next.is_empty() {
         start += next.len();
-        let (written, made) = tokio::join!(corpus.index.upsert(next), make(window(start)));
+        let (written, made) = tokio::join!(space.index.upsert(next), make(window(start)));
         written?;
         next = made?;
     }
     Ok(())
 }
 
-fn point(corpus: &Corpus, document: &Prepared, chunk: usize) -> Point {
+fn point(corpus: &Corpus, model: &str, document: &Prepared, chunk: usize) -> Point {
     let cut = &document.chunks[chunk];
     let text = &document.parsed.text[document.ranges[chunk].clone()];
     Point {
-        id: point_id(document.revision, cut.ordinal, corpus.embedder.model()),
+        id: point_id(document.revision, cut.ordinal, model),
         scope: document.scope,
         collection: document.queued.collection,
         document: document.queued.id,
@@ -200,9 +204,12 @@ fn point(corpus: &Corpus, document: &Prepared, chunk: usize) -> Point {
 
 /// Visible from this commit on; what it replaces is queued for purging, what
 /// its file holds is queued to be read.
-async fn publish(corpus: &Corpus, documents: &[Prepared]) -> Result<()> {
+async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepared]) -> Result<()> {
     let claims: Vec<Claim> = documents.iter().map(|document| document.claim).collect();
     let mut tx = corpus.db.begin().await?;
+    if !generations::hold_live(&mut tx, space.generation).await? {
+        return Err(Error::ChangedOver);
+    }
     let held = jobs::hold(&mut tx, &claims).await?;
     let documents = || documents.iter().filter(|document| held.contains(&document.claim.id));
     let ids: Vec<RevisionId> = documents().map(|document| document.revision).collect();

@@ -240,8 +240,6 @@ pub struct Expected {
     pub ordinal: i32,
     /// Whether its vector is recorded as being on disk.
     pub embedded: bool,
-    /// The model that the revision was cut for.
-    pub embedding_model: String,
 }
 
 /// Every chunk that the index ought to hold for the owner.
@@ -252,7 +250,7 @@ pub async fn expected(db: impl PgExecutor<'_>, scope: Scope) -> sqlx::Result<Vec
     sqlx::query_as!(
         Expected,
         r#"
-        select c.revision_id as "revision: RevisionId", c.ordinal, c.embedded, r.embedding_model
+        select c.revision_id as "revision: RevisionId", c.ordinal, c.embedded
         from chunks c
         join revisions r on r.id = c.revision_id
         join documents d on d.id = r.document_id and d.revision_id = r.id and d.deleted_at is null

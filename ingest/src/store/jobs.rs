@@ -131,6 +131,8 @@ pub async fn claim(
             (
                 select owner_id, collection_id from jobs
                 where state = 'waiting' and step = $1
+                  -- Another generation of the index catches up: nothing new is read.
+                  and ($1 <> 'read' or not exists (select from generations where quiet_until > now()))
                 order by owner_id, collection_id limit 1
             )
             union all

@@ -10,6 +10,7 @@ pub mod collections;
 pub mod documents;
 pub mod edits;
 pub mod embeddings;
+pub mod generations;
 pub mod jobs;
 pub mod originals;
 pub mod purges;

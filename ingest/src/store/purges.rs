@@ -106,6 +106,9 @@ pub async fn finish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId]) 
     )
     .execute(&mut **tx)
     .await?;
+    sqlx::query!("delete from generation_revisions where revision_id = any($1)", revisions as _)
+        .execute(&mut **tx)
+        .await?;
     sqlx::query!(
         r#"
         delete from revisions r

@@ -17,6 +17,7 @@ use crate::ids::{EmbeddingId, JobId, RevisionId};
 use crate::parse::{MAX_DEPTH, ParseError};
 use crate::reader::Unread;
 use crate::scope::Scope;
+use crate::space::Space;
 use crate::store::embeddings;
 use crate::store::jobs::Claim;
 use crate::store::revisions;
@@ -54,19 +55,19 @@ impl Batch {
 }
 
 /// Reads and cuts the claimed documents, on all cores.
-pub(super) async fn prepare(corpus: &Corpus, claims: Vec<Claim>) -> Result<Batch> {
+pub(super) async fn prepare(corpus: &Corpus, space: &Arc<Space>, claims: Vec<Claim>) -> Result<Batch> {
     let ids: Vec<_> = claims.iter().map(|claim| claim.document).collect();
     let queued = stages::queued(&corpus.db, &ids).await?;
     let lanes = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
     let mut running = JoinSet::new();
     for queued in queued {
         let Some(claim) = claims.iter().find(|claim| claim.document == queued.id).copied() else { continue };
-        let (corpus, lanes) = (corpus.clone(), Arc::clone(&lanes));
+        let (corpus, space, lanes) = (corpus.clone(), Arc::clone(space), Arc::clone(&lanes));
         running.spawn(async move {
             let _lane = lanes.acquire().await;
             let (id, version, scope) = (queued.id, queued.version, Scope::stored(queued.owner));
             let refused = |reason| Refused { claim, document: id, version, scope, reason };
-            read(&corpus, claim, queued).await.map_err(refused)
+            read(&corpus, &space, claim, queued).await.map_err(refused)
         });
     }
     let mut batch = Batch::default();
@@ -81,11 +82,16 @@ pub(super) async fn prepare(corpus: &Corpus, claims: Vec<Claim>) -> Result<Batch
     Ok(batch)
 }
 
-async fn read(corpus: &Corpus, claim: Claim, mut queued: Queued) -> std::result::Result<Prepared, Unread> {
+async fn read(
+    corpus: &Corpus,
+    space: &Arc<Space>,
+    claim: Claim,
+    mut queued: Queued,
+) -> std::result::Result<Prepared, Unread> {
     let bytes = std::mem::take(&mut queued.bytes);
     let parsed = corpus.reader.read(bytes, &queued.key, queued.media_type.as_deref()).await?;
-    let corpus = corpus.clone();
-    let cut = tokio::task::spawn_blocking(move || cut(&corpus, claim, queued, parsed));
+    let (corpus, space) = (corpus.clone(), Arc::clone(space));
+    let cut = tokio::task::spawn_blocking(move || cut(&corpus, &space, claim, queued, parsed));
     cut.await.map_err(|_| Unread::Failed("the chunker ended early".to_owned()))?
 }
 
@@ -103,10 +109,16 @@ fn check_members(corpus: &Corpus, depth: i16, parsed: &Parsed) -> std::result::R
     }
 }
 
-fn cut(corpus: &Corpus, claim: Claim, queued: Queued, parsed: Parsed) -> std::result::Result<Prepared, Unread> {
+fn cut(
+    corpus: &Corpus,
+    space: &Space,
+    claim: Claim,
+    queued: Queued,
+    parsed: Parsed,
+) -> std::result::Result<Prepared, Unread> {
     check_members(corpus, queued.depth, &parsed)?;
     let config = ChunkConfig { max_tokens: corpus.config.max_chunk_tokens, ..ChunkConfig::default() };
-    let chunks = chunk::chunk(&parsed, corpus.embedder.tokens(), &config);
+    let chunks = chunk::chunk(&parsed, space.embedder.tokens(), &config);
     if chunks.is_empty() && parsed.members.is_empty() {
         return Err(ParseError::NoText.into());
     }
@@ -118,9 +130,7 @@ fn cut(corpus: &Corpus, claim: Claim, queued: Queued, parsed: Parsed) -> std::re
     let start = parsed.text.as_ptr() as usize;
     let range = |slice: &&str| slice.as_ptr() as usize - start..slice.as_ptr() as usize - start + slice.len();
     let ranges = texts.iter().map(range).collect();
-    let embedding = |(chunk, text): (&Chunk, &str)| {
-        embeddings::derived_id(corpus.embedder.model(), &contextual(named, chunk, text))
-    };
+    let embedding = |(chunk, text): (&Chunk, &str)| embeddings::derived_id(&contextual(named, chunk, text));
     let embeddings = chunks.iter().zip(texts).map(embedding).collect();
     let text_sha256 = Sha256::digest(parsed.text.as_bytes()).to_vec();
     let (scope, revision) = (Scope::stored(queued.owner), revisions::derived_id(queued.id, queued.version));

@@ -1,0 +1,149 @@
+//! The line that builds an index for another embedding model beside the one in
+//! use, from stored text: first the words of what queries see and it lacks,
+//! then the vectors. Nothing is read or cut again.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Round, Rounds, vectors};
+use crate::context::contextual;
+use crate::corpus::Corpus;
+use crate::document::{Chunk, slice_all};
+use crate::error::Result;
+use crate::ids::{RevisionId, WorkerId};
+use crate::index::{Point, SparseVector, point_id};
+use crate::scope::Scope;
+use crate::space::Space;
+use crate::store::generations::{self, Current};
+use crate::store::revisions;
+
+/// Revisions whose words are indexed before that is recorded.
+const REVISIONS: i64 = 64;
+/// Chunks that are indexed together.
+const WINDOW: i64 = 2048;
+/// Chunks that are embedded together.
+const EMBEDDED: i64 = 256;
+
+pub(super) struct Line {
+    corpus: Corpus,
+    worker: WorkerId,
+    /// Whether vectors came since the graph index was last built.
+    unoptimised: bool,
+}
+
+impl Rounds for Line {
+    const NAME: &'static str = "rebuild";
+
+    fn corpus(&self) -> &Corpus {
+        &self.corpus
+    }
+
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
+        let Some(space) = self.corpus.building().await? else { return Ok(Round::Idle) };
+        if !generations::take(&self.corpus.db, space.generation, self.worker).await? {
+            // Somebody else builds it.
+            return Ok(Round::Idle);
+        }
+        let done = tokio::select! {
+            done = self.build(&space) => done?,
+            // What was recorded stays.
+            () = stop.cancelled() => Round::Idle,
+        };
+        if stop.is_cancelled() {
+            generations::let_go(&self.corpus.db, self.worker).await?;
+        }
+        Ok(done)
+    }
+}
+
+impl Line {
+    pub(super) fn new(corpus: Corpus) -> Self {
+        Self { corpus, worker: WorkerId::new(), unoptimised: true }
+    }
+
+    async fn build(&mut self, space: &Arc<Space>) -> Result<Round> {
+        let missing = generations::missing(&self.corpus.db, space.generation, REVISIONS).await?;
+        if !missing.is_empty() {
+            add_words(&self.corpus, space, &missing).await?;
+            return Ok(Round::Worked);
+        }
+        if add_vectors(&self.corpus, space).await? == Round::Worked {
+            self.unoptimised = true;
+            return Ok(Round::Worked);
+        }
+        if std::mem::take(&mut self.unoptimised) {
+            space.index.optimize().await?;
+        }
+        Ok(Round::Idle)
+    }
+}
+
+/// Indexes the words of revisions, then records that.
+async fn add_words(corpus: &Corpus, space: &Arc<Space>, missing: &[Current]) -> Result<()> {
+    for current in missing {
+        index_words(corpus, space, current).await?;
+    }
+    let revisions: Vec<RevisionId> = missing.iter().map(|current| current.revision).collect();
+    let there = generations::add(&corpus.db, space.generation, &revisions).await?;
+    // Deleted meanwhile, and perhaps purged before their points came.
+    for gone in missing.iter().filter(|current| !there.contains(&current.revision)) {
+        space.index.purge(Scope::stored(gone.owner), &[gone.revision]).await?;
+    }
+    Ok(())
+}
+
+/// A window at a time: the points of a large document are never in memory
+/// together.
+async fn index_words(corpus: &Corpus, space: &Arc<Space>, current: &Current) -> Result<()> {
+    let Some(text) = revisions::texts(&corpus.db, &[current.revision]).await?.pop() else { return Ok(()) };
+    let text = Arc::new(text);
+    let mut from = 0;
+    loop {
+        let chunks = generations::chunks(&corpus.db, current.revision, from, WINDOW).await?;
+        let Some(last) = chunks.last() else { return Ok(()) };
+        from = last.ordinal.cast_signed().saturating_add(1);
+        let (corpus, building, text, current) = (corpus.clone(), Arc::clone(space), Arc::clone(&text), current.clone());
+        let points = tokio::task::spawn_blocking(move || {
+            let slices = slice_all(&text.text, chunks.iter().map(|chunk| chunk.span));
+            let words = |(chunk, slice): (&Chunk, &str)| {
+                let sparse = corpus.bm25.document(&contextual(&text.title, chunk, slice));
+                point(&current, building.embedder.model(), chunk.ordinal, sparse)
+            };
+            chunks.iter().zip(slices).map(words).collect::<Vec<Point>>()
+        });
+        space.index.upsert(points.await?).await?;
+    }
+}
+
+fn point(current: &Current, model: &str, ordinal: u32, sparse: SparseVector) -> Point {
+    Point {
+        id: point_id(current.revision, ordinal, model),
+        scope: Scope::stored(current.owner),
+        collection: current.collection,
+        document: current.document,
+        revision: current.revision,
+        ordinal,
+        meta: current.meta.as_object().cloned().unwrap_or_default(),
+        sparse,
+        dense: None,
+    }
+}
+
+/// Embeds the next chunks that have no vector there, then records that.
+async fn add_vectors(corpus: &Corpus, space: &Space) -> Result<Round> {
+    let window = generations::unembedded(&corpus.db, space.generation, EMBEDDED).await?;
+    if window.is_empty() {
+        // What was deleted or replaced on the way is not waited for.
+        generations::forget_replaced(&corpus.db, space.generation).await?;
+        return Ok(Round::Idle);
+    }
+    let made = vectors::embed(corpus, space, &window).await?;
+    vectors::write(space, &window, made).await?;
+    // In order of revision and ordinal: the last of each tells how far it came.
+    let ends = window.chunk_by(|a, b| a.revision == b.revision).filter_map(<[_]>::last);
+    let (revisions, below): (Vec<RevisionId>, Vec<i32>) =
+        ends.map(|last| (last.revision, last.ordinal.saturating_add(1))).unzip();
+    generations::advance(&corpus.db, space.generation, &revisions, &below).await?;
+    Ok(Round::Worked)
+}

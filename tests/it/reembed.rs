@@ -1,0 +1,243 @@
+//! Changing the embedding model while searches go on, and going back.
+//!
+//! The new model has as many dimensions as the old one and sees nothing but the
+//! topic's number: a search that mixed the two would not be refused, it would
+//! find the wrong document. `FOOTNOTE_KILLS` sets how often the command is
+//! killed on its way (3 unless set).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::{Json, Router, routing::post};
+use serde_json::{Value, json};
+
+use crate::command::{Footnote, write};
+use crate::harness::{TestApp, folder};
+
+/// As the default model has.
+const DIMENSIONS: usize = 384;
+/// Of which there is one document each.
+const TOPICS: usize = 60;
+/// Between two searches: twenty a second.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What makes a topic known to a model of words.
+const THINGS: [&str; 12] = [
+    "pumps",
+    "bridges",
+    "violins",
+    "glaciers",
+    "orchids",
+    "tractors",
+    "lanterns",
+    "harbours",
+    "cheeses",
+    "telescopes",
+    "beavers",
+    "carpets",
+];
+
+async fn embeddings(Json(body): Json<Value>) -> Json<Value> {
+    let texts: Vec<String> = match &body["input"] {
+        Value::String(text) => vec![text.clone()],
+        texts => serde_json::from_value(texts.clone()).unwrap(),
+    };
+    let row =
+        |(index, text): (usize, &String)| json!({ "object": "embedding", "index": index, "embedding": topic(text) });
+    let data: Vec<Value> = texts.iter().enumerate().map(row).collect();
+    let usage = json!({ "prompt_tokens": 1, "total_tokens": 1 });
+    Json(json!({ "object": "list", "model": body["model"], "data": data, "usage": usage }))
+}
+
+/// One for the number in the text, nothing else.
+fn topic(text: &str) -> Vec<f32> {
+    let number = text.split(|c: char| !c.is_ascii_digit()).find_map(|number| number.parse::<usize>().ok());
+    let mut vector = vec![0.0; DIMENSIONS];
+    vector[number.map_or(0, |number| number % DIMENSIONS)] = 1.0;
+    vector
+}
+
+async fn provider() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/v1/embeddings", post(embeddings))).await });
+    address
+}
+
+fn text(number: usize) -> String {
+    format!("Topic {number} is about {} and nothing else.", THINGS[number % THINGS.len()])
+}
+
+/// Finds topics by their meaning, again and again, until told to stop. Returns
+/// how many searches there were; panics at one that fails or finds another.
+async fn search_on(app: Router, stop: Arc<AtomicBool>, searches: Arc<AtomicUsize>) {
+    use tower::ServiceExt;
+    let mut ticks = tokio::time::interval(PAUSE);
+    for number in (10..TOPICS).cycle() {
+        if stop.load(Ordering::Acquire) {
+            return;
+        }
+        ticks.tick().await;
+        let body = json!({ "query": text(number), "mode": "dense", "limit": 1 });
+        let request = crate::harness::request("POST", "/api/v1/search").header("content-type", "application/json");
+        let reply = app.clone().oneshot(request.body(axum::body::Body::from(body.to_string())).unwrap()).await.unwrap();
+        let status = reply.status();
+        let bytes = axum::body::to_bytes(reply.into_body(), usize::MAX).await.unwrap();
+        let found: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(status, 200, "{found}");
+        assert_eq!(found["passages"][0]["key"], format!("topic-{number}"), "{found}");
+        assert!(found["passages"][0]["score"].as_f64().unwrap() > 0.9, "{found}");
+        searches.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn step(app: &TestApp, action: &str) -> Value {
+    let reply = app.post("/api/v1/admin/reembed", &json!({ "action": action })).await;
+    assert_eq!(reply.status, 200, "{action}: {}", reply.text());
+    reply.json()
+}
+
+async fn built(app: &TestApp) {
+    let ready = async {
+        while app.get("/api/v1/admin/reembed").await.json()["beside"]["ready"] != true {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), ready).await.expect("the index is built");
+}
+
+async fn model(app: &TestApp) -> String {
+    app.get("/health/ready").await.json()["embedding_model"].as_str().unwrap().to_owned()
+}
+
+/// The keys that the words of a topic find.
+async fn found(app: &TestApp, number: usize) -> Vec<String> {
+    let body = json!({ "query": text(number), "limit": 1 });
+    let found = app.post("/api/v1/search", &body).await.json();
+    let passages = found["passages"].as_array().unwrap();
+    passages.iter().map(|passage| passage["key"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_model_changes_under_searches_and_goes_back() {
+    let mut app = TestApp::start().await;
+    let collection = app.collection("topics").await;
+    let mut ids = Vec::new();
+    for number in 0..TOPICS {
+        ids.push(app.text(&collection, &format!("topic-{number}"), &text(number)).await);
+    }
+    app.settled(&collection).await;
+    let old = model(&app).await;
+    app.settings.embedding_base_url = Some(format!("http://{}/v1", provider().await));
+    app.settings.embedding_model = Some("topics".into());
+    let app = app.restarted().await;
+    assert_eq!(model(&app).await, old, "the index goes on with the model that it was built with");
+
+    let (stop, searches) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let searching = tokio::spawn(search_on(app.router.clone(), Arc::clone(&stop), Arc::clone(&searches)));
+    step(&app, "begin").await;
+    // What changes while it is built.
+    app.delete(&format!("/api/v1/documents/{}", ids[3])).await;
+    app.text(&collection, "topic-200", &text(200)).await;
+    app.text(&collection, "topic-5", &format!("{} Revised.", text(5))).await;
+    built(&app).await;
+    let questions: Vec<Value> =
+        (10..20).map(|n| json!({ "text": text(n), "documents": [format!("topic-{n}")] })).collect();
+    let compared = app.post("/api/v1/admin/reembed/compare", &json!({ "questions": questions })).await.json();
+    assert_eq!((&compared["live"]["mrr"], &compared["new"]["mrr"]), (&json!(1.0), &json!(1.0)), "{compared}");
+    assert_eq!(compared["same_first"], 1.0, "{compared}");
+    step(&app, "switch").await;
+    assert_eq!(model(&app).await, "topics");
+    app.settled(&collection).await;
+    assert_eq!(
+        (found(&app, 200).await, found(&app, 5).await),
+        (vec!["topic-200".to_owned()], vec!["topic-5".to_owned()])
+    );
+    assert_ne!(found(&app, 3).await, ["topic-3"], "it was deleted");
+
+    // What changes before it is gone back.
+    app.text(&collection, "topic-201", &text(201)).await;
+    app.delete(&format!("/api/v1/documents/{}", ids[4])).await;
+    app.settled(&collection).await;
+    step(&app, "back").await;
+    built(&app).await;
+    step(&app, "switch").await;
+    assert_eq!(model(&app).await, old);
+    app.settled(&collection).await;
+    assert_eq!(found(&app, 201).await, ["topic-201"]);
+    assert_ne!(found(&app, 4).await, ["topic-4"], "it was deleted");
+    stop.store(true, Ordering::Release);
+    searching.await.expect("no search failed, none mixed the models");
+    eprintln!("{} searches while the model changed twice", searches.load(Ordering::Relaxed));
+    agrees_and_is_discarded(&app).await;
+    app.stop().await;
+}
+
+/// Nothing of the changes is left over.
+async fn agrees_and_is_discarded(app: &TestApp) {
+    let tidy = async {
+        loop {
+            let drift = app.post("/api/v1/admin/doctor", &json!({})).await.json();
+            if ["missing", "orphaned", "without_vector"].iter().all(|finding| drift[finding] == 0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), tidy).await.expect("the index agrees with the database");
+    let folders = || {
+        let entries = std::fs::read_dir(&app.settings.data_dir).unwrap();
+        entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("index")).count()
+    };
+    assert_eq!(folders(), 2);
+    step(app, "discard").await;
+    let removed = async {
+        while folders() > 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), removed).await.expect("the other index leaves the disk");
+    let again = app.post("/api/v1/admin/reembed", &json!({ "action": "discard" })).await;
+    assert_eq!((again.status.as_u16(), again.code()), (404, "not_found:index".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_on_the_way_to_another_model_the_old_one_serves_and_the_way_goes_on() {
+    let kills: u64 = std::env::var("FOOTNOTE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3);
+    let url = format!("http://{}/v1", provider().await);
+    let done = tokio::task::spawn_blocking(move || {
+        let (footnote, files) = (Footnote::new(), folder());
+        for number in 0..TOPICS {
+            write(files.path(), &format!("topic-{number}.txt"), text(number));
+        }
+        footnote.json(&["ingest", files.path().to_str().unwrap()]);
+        let with_new = |arguments: &[&str]| {
+            let mut command = footnote.command(arguments);
+            command.env("FOOTNOTE_EMBEDDING_BASE_URL", &url).env("FOOTNOTE_EMBEDDING_MODEL", "topics");
+            command
+        };
+        for kill in 0..kills {
+            let mut child = with_new(&["reembed", "--quiet"]).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(400 + 150 * (kill % 12)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let found =
+                crate::command::parsed(&with_new(&["search", &text(7), "--limit", "1", "--json"]).output().unwrap());
+            assert_eq!(found["passages"][0]["key"], "topic-7.txt", "{found}");
+        }
+        // It may have come through before the last kill.
+        let status = crate::command::parsed(&with_new(&["reembed", "status", "--json"]).output().unwrap());
+        if status["live"]["model"] != "topics" {
+            let output = with_new(&["reembed"]).output().unwrap();
+            assert!(output.status.success(), "{}", crate::command::errors(&output));
+        }
+        let found = with_new(&["search", &text(7), "--limit", "1", "--mode", "dense", "--json"]).output().unwrap();
+        let found = crate::command::parsed(&found);
+        assert_eq!(found["passages"][0]["key"], "topic-7.txt", "{found}");
+        let drift = crate::command::parsed(&with_new(&["doctor", "--json"]).output().unwrap());
+        assert_eq!((&drift["missing"], &drift["without_vector"]), (&json!(0), &json!(0)), "{drift}");
+    });
+    done.await.unwrap();
+}
