@@ -10,29 +10,14 @@ use serde_json::Value;
 
 use crate::command::{Footnote, write};
 use crate::harness::folder;
+use crate::random::{Random, number};
 
 const DOCUMENTS: usize = 60;
 
-/// A stream of numbers that differ from run to run; printed, so that a failure
-/// can be looked into.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        // xorshift64 (Marsaglia, 2003).
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
 #[test]
 fn killed_in_the_middle_of_ingestion_nothing_is_lost_or_twice() {
-    let kills: u32 = std::env::var("FOOTNOTE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(8);
-    let seed = u64::from(std::process::id()) << 20 | 1;
-    eprintln!("seed {seed}");
-    let mut random = Random(seed);
+    let kills = number("FOOTNOTE_KILLS", 8);
+    let mut random = Random::seeded();
     let footnote = Footnote::new();
     let files = folder();
     let path = files.path().to_str().unwrap();
@@ -45,7 +30,7 @@ fn killed_in_the_middle_of_ingestion_nothing_is_lost_or_twice() {
         }
     };
     for kill in 0..kills {
-        write_all(u64::from(kill));
+        write_all(kill);
         let mut child = footnote.command(&["ingest", path, "--quiet"]).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(200 + random.below(2_300)));
         child.kill().unwrap();
