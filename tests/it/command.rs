@@ -47,8 +47,13 @@ impl Footnote {
 
     /// A running server.
     pub fn serve(&self) -> Server {
-        let mut child =
-            self.command(&["serve", "--listen", "127.0.0.1:0", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+        self.serve_with([])
+    }
+
+    /// A running server with more in its environment.
+    pub fn serve_with(&self, environment: impl IntoIterator<Item = (&'static str, String)>) -> Server {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
+        let mut child = command.envs(environment).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let started: Value = serde_json::from_str(&line).expect("the server says where it answers");

@@ -11,6 +11,7 @@ mod api_search;
 mod bad_input;
 mod canaries;
 mod command;
+mod counting;
 mod delete_while_asking;
 mod embedded_postgres;
 mod harness;
