@@ -18,6 +18,7 @@ mod harness;
 mod killed_deletes;
 mod kills;
 mod ocr;
+mod operations;
 mod pages;
 mod paid_once;
 mod provider;
