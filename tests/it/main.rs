@@ -14,6 +14,7 @@ mod command;
 mod counting;
 mod delete_while_asking;
 mod embedded_postgres;
+mod fair_shares;
 mod harness;
 mod killed_deletes;
 mod kills;
