@@ -251,7 +251,8 @@ pub fn parse_events(text: &str) -> Vec<Event> {
         .collect()
 }
 
-async fn start_postgres(folder: &TempDir) -> (EmbeddedPostgres, String) {
+/// A private Postgres with the schema, and its URL.
+pub async fn start_postgres(folder: &TempDir) -> (EmbeddedPostgres, String) {
     let config = Config {
         data_dir: folder.path().join("database"),
         bin_dir: None,
