@@ -10,6 +10,7 @@ mod api_errors;
 mod api_search;
 mod bad_input;
 mod canaries;
+mod clock_steps;
 mod command;
 mod counting;
 mod delete_while_asking;
