@@ -12,6 +12,7 @@ mod bad_input;
 mod canaries;
 mod clock_steps;
 mod command;
+mod contention;
 mod counting;
 mod delete_while_asking;
 mod embedded_postgres;

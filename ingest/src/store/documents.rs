@@ -333,10 +333,16 @@ pub async fn delete(
             from documents child
             join family on child.parent_id = family.id
             where child.deleted_at is null
+        ),
+        locked as materialized (
+            select id from documents
+            where id in (select id from family) and deleted_at is null
+            order by id
+            for update
         )
         update documents
         set deleted_at = now(), updated_at = now(), version = version + 1
-        where id in (select id from family)
+        where id in (select id from locked)
         returning id as "id: DocumentId"
         "#,
         scope.owner() as _,
@@ -346,7 +352,7 @@ pub async fn delete(
     .fetch_all(&mut **tx)
     .await?;
     // Who works on one of them may not commit any more.
-    sqlx::query!("delete from jobs where document_id = any($1)", &deleted as _).execute(&mut **tx).await?;
+    jobs::discard(tx, &deleted).await?;
     sqlx::query!(
         r#"
         insert into purges (revision_id, owner_id, created_at)

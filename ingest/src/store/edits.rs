@@ -178,7 +178,7 @@ async fn rename_children(
     before: &Before,
     after: &After,
 ) -> sqlx::Result<()> {
-    let children = sqlx::query!(
+    let mut children = sqlx::query!(
         r#"
         with recursive family as (
             select id from documents where owner_id = $1 and parent_id = $2 and deleted_at is null
@@ -187,6 +187,12 @@ async fn rename_children(
             from documents child
             join family on child.parent_id = family.id
             where child.deleted_at is null
+        ),
+        locked as materialized (
+            select id from documents
+            where id in (select id from family) and starts_with(key, $3) and deleted_at is null
+            order by id
+            for update
         )
         update documents
         set key = $4 || substr(key, length($3) + 1),
@@ -194,7 +200,7 @@ async fn rename_children(
             uri = case when starts_with(uri, $5) then $6 || substr(uri, length($5) + 1) else uri end,
             version = case when stage = 'queued' then version + 1 else version end,
             updated_at = now()
-        where id in (select id from family) and starts_with(key, $3)
+        where id in (select id from locked)
         returning id as "id: DocumentId", stage as "stage: Stage", source_bytes as bytes
         "#,
         scope.owner() as _,
@@ -206,6 +212,7 @@ async fn rename_children(
     )
     .fetch_all(&mut **tx)
     .await?;
+    children.sort_by_key(|child| child.id);
     // Who reads one of them now has its old key.
     for child in children.iter().filter(|child| child.stage == Stage::Queued) {
         let job = jobs::NewJob { document: child.id, bytes: child.bytes, priority: 0 };

@@ -5,6 +5,10 @@
 //! grows with each claim. Whatever a worker commits, it commits in a
 //! transaction that first asks [`hold`]: a worker that slept past its lease, or
 //! whose document was changed meanwhile, is told so by the row itself.
+//!
+//! Whoever locks several rows and waits for them locks documents before jobs,
+//! and both in the order of the documents' ids: a caller who changes what a
+//! worker has in hand waits for it, or the other way round, but never both.
 
 mod endings;
 mod overview;
@@ -14,7 +18,7 @@ use std::time::Duration;
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgInterval;
 
-pub use endings::{advance, bury, finish, release, retry};
+pub use endings::{advance, bury, discard, finish, release, retry};
 pub use overview::{Filter, Job, Queue, cancel, list, queue, revive};
 
 use crate::ids::{DocumentId, JobId, UserId, WorkerId};
@@ -194,20 +198,24 @@ pub async fn claim(
     .await
 }
 
-/// Which of the claims still hold; their rows stay locked until the
-/// transaction ends, so that nobody takes them over meanwhile.
+/// Which of the claims still hold; their rows and those of their documents stay
+/// locked until the transaction ends, so that nobody takes them over meanwhile.
 ///
 /// # Errors
 /// What the database says.
 pub async fn hold(tx: &mut sqlx::PgTransaction<'_>, claims: &[Claim]) -> sqlx::Result<Vec<JobId>> {
     let (ids, fences) = keys(claims);
+    let documents: Vec<DocumentId> = claims.iter().map(|claim| claim.document).collect();
+    sqlx::query!("select from documents where id = any($1) order by id for no key update", &documents as _)
+        .execute(&mut **tx)
+        .await?;
     sqlx::query_scalar!(
         r#"
         select job.id as "id: JobId"
         from unnest($1::uuid[], $2::bigint[]) as held (id, fence)
         join jobs job on job.id = held.id and job.fence = held.fence
         where job.state = 'running' and job.lease_until > now()
-        order by job.id
+        order by job.document_id
         for update of job
         "#,
         &ids as _,
@@ -225,11 +233,18 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Ve
     let (ids, fences) = keys(claims);
     sqlx::query_scalar!(
         r#"
+        with held as materialized (
+            select job.id
+            from unnest($1::uuid[], $2::bigint[]) as claim (id, fence)
+            join jobs job on job.id = claim.id and job.fence = claim.fence
+            where job.state = 'running' and job.lease_until > now()
+            order by job.document_id
+            for update of job
+        )
         update jobs
         set lease_until = now() + $3
-        from unnest($1::uuid[], $2::bigint[]) as held (id, fence)
-        where jobs.id = held.id and jobs.fence = held.fence
-          and jobs.state = 'running' and jobs.lease_until > now()
+        from held
+        where jobs.id = held.id
         returning jobs.id as "id: JobId"
         "#,
         &ids as _,
@@ -258,9 +273,11 @@ pub async fn recover(db: impl PgExecutor<'_>, every: bool) -> sqlx::Result<i64> 
                 failure_message = case when orphaned + 1 < $2 then failure_message else $3 end,
                 updated_at = now()
             where id in (
-                select id from jobs
-                where state = 'running' and ($1 or lease_until <= now())
-                for update skip locked
+                select job.id from jobs job
+                join documents d on d.id = job.document_id
+                where job.state = 'running' and ($1 or job.lease_until <= now())
+                for no key update of d skip locked
+                for update of job skip locked
             )
             returning document_id, version, state
         ),

@@ -141,6 +141,7 @@ pub async fn finish(db: impl PgExecutor<'_>, documents: &[DocumentId]) -> sqlx::
 /// # Errors
 /// What the database says.
 pub async fn reopen(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, revisions: &[RevisionId]) -> sqlx::Result<()> {
+    lock(tx, scope, revisions).await?;
     sqlx::query!(
         r#"
         update documents set stage = 'words', done_at = null, updated_at = now()
@@ -159,6 +160,7 @@ pub async fn reopen(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, revisions: &
 /// # Errors
 /// What the database says.
 pub async fn requeue(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, revisions: &[RevisionId]) -> sqlx::Result<()> {
+    lock(tx, scope, revisions).await?;
     sqlx::query!(
         r#"
         update documents
@@ -172,6 +174,23 @@ pub async fn requeue(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, revisions: 
     .execute(&mut **tx)
     .await?;
     requeue_jobs(tx, scope, revisions, "read").await
+}
+
+/// Locks the documents that queries see in these revisions, in their order.
+async fn lock(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, revisions: &[RevisionId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        select from documents
+        where revision_id = any($1) and owner_id = $2 and deleted_at is null
+        order by id
+        for no key update
+        "#,
+        revisions as _,
+        scope.owner() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 async fn requeue_jobs(
@@ -188,6 +207,7 @@ async fn requeue_jobs(
         select gen_random_uuid(), owner_id, collection_id, id, version, source_bytes, $3, 'waiting', now(), now(), now()
         from documents
         where revision_id = any($1) and owner_id = $2 and deleted_at is null
+        order by id
         on conflict (document_id) do update
         set version = excluded.version, state = 'waiting', attempts = 0, orphaned = 0,
             step = case when jobs.step = 'read' and jobs.state <> 'dead' then 'read' else excluded.step end,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgExecutor;
 
 use super::{Claim, interval, keys};
-use crate::ids::JobId;
+use crate::ids::{DocumentId, JobId};
 
 /// Moves jobs on from reading to embedding. The caller holds them.
 ///
@@ -54,10 +54,18 @@ pub async fn release(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<
     let (ids, fences) = keys(claims);
     sqlx::query!(
         r#"
+        with held as materialized (
+            select job.id
+            from unnest($1::uuid[], $2::bigint[]) as claim (id, fence)
+            join jobs job on job.id = claim.id and job.fence = claim.fence
+            where job.state = 'running'
+            order by job.document_id
+            for update of job
+        )
         update jobs
         set state = 'waiting', worker_id = null, lease_until = null, updated_at = now()
-        from unnest($1::uuid[], $2::bigint[]) as held (id, fence)
-        where jobs.id = held.id and jobs.fence = held.fence and jobs.state = 'running'
+        from held
+        where jobs.id = held.id
         "#,
         &ids as _,
         &fences,
@@ -111,6 +119,25 @@ pub async fn bury(tx: &mut sqlx::PgTransaction<'_>, job: JobId, code: &str, mess
         job as _,
         code,
         message,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Removes the jobs of documents that are being deleted, whoever holds them.
+///
+/// # Errors
+/// What the database says.
+pub async fn discard(tx: &mut sqlx::PgTransaction<'_>, documents: &[DocumentId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with gone as materialized (
+            select id from jobs where document_id = any($1) order by document_id for update
+        )
+        delete from jobs where id in (select id from gone)
+        "#,
+        documents as _,
     )
     .execute(&mut **tx)
     .await?;

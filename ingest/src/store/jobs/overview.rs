@@ -89,11 +89,27 @@ pub async fn list(db: impl PgExecutor<'_>, scope: Scope, filter: Filter, limit: 
 pub async fn revive(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
-        with revived as (
+        with locked as materialized (
+            select d.id
+            from documents d
+            join jobs job on job.document_id = d.id
+            where job.owner_id = $1 and job.state = 'dead' and ($2::uuid[] is null or job.id = any($2))
+            order by d.id
+            for no key update of d
+        ),
+        chosen as materialized (
+            select job.id
+            from jobs job
+            join locked on locked.id = job.document_id
+            where job.state = 'dead' and ($2::uuid[] is null or job.id = any($2))
+            order by job.document_id
+            for update of job
+        ),
+        revived as (
             update jobs
             set state = 'waiting', step = 'read', attempts = 0, orphaned = 0, due_at = now(),
                 failure_code = null, failure_message = null, updated_at = now()
-            where owner_id = $1 and state = 'dead' and ($2::uuid[] is null or id = any($2))
+            where id in (select id from chosen)
             returning document_id
         ),
         queued as (
@@ -119,11 +135,27 @@ pub async fn revive(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]
 pub async fn cancel(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
-        with cancelled as (
+        with locked as materialized (
+            select d.id
+            from documents d
+            join jobs job on job.document_id = d.id
+            where job.owner_id = $1 and job.state <> 'dead' and ($2::uuid[] is null or job.id = any($2))
+            order by d.id
+            for no key update of d
+        ),
+        chosen as materialized (
+            select job.id
+            from jobs job
+            join locked on locked.id = job.document_id
+            where job.state <> 'dead' and ($2::uuid[] is null or job.id = any($2))
+            order by job.document_id
+            for update of job
+        ),
+        cancelled as (
             update jobs
             set state = 'dead', worker_id = null, lease_until = null, fence = nextval('job_fences'),
                 failure_code = 'cancelled', failure_message = $3, updated_at = now()
-            where owner_id = $1 and state <> 'dead' and ($2::uuid[] is null or id = any($2))
+            where id in (select id from chosen)
             returning document_id, version
         ),
         failed as (
