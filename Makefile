@@ -52,10 +52,10 @@ bench: fetch ## The figures; BENCH="name ..." picks some
 	@scripts/ensure-build-tools.sh
 	@scripts/bench.sh $(BENCH)
 
-soak: fetch ## The long tests too, and 50 kills instead of 5
+soak: fetch ## The long tests too, and the others with large amounts
 	@scripts/ensure-build-tools.sh --test
 	@scripts/ensure-postgres.sh
-	@$(ENV); FOOTNOTE_KILLS=$${FOOTNOTE_KILLS:-50} cargo nextest run --release --workspace --locked --profile soak --run-ignored all
+	@scripts/soak.sh
 
 clean: ## Removes what was built; the model stays
 	@$(ENV); cargo clean

@@ -3,6 +3,7 @@
 //! `FOOTNOTE_QUEUED` sets how many thousands those are (300 documents unless
 //! set).
 
+use footnote::client::{Client, Transport};
 use footnote::credentials;
 use footnote_ingest::config::{Config, EmbedderConfig, IndexConfig};
 use footnote_ingest::corpus::{Corpus, Incoming};
@@ -11,7 +12,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use sqlx::PgPool;
 
-use crate::canaries::until;
+use crate::canaries::{settled, until};
 use crate::counting::{Counting, Faults};
 use crate::harness::{TestApp, folder};
 use crate::random::number;
@@ -94,7 +95,7 @@ async fn one_document_does_not_wait_behind_another_collection() {
     until("words of the one", async || (progress(&one).await["queued"] == 0).then_some(())).await;
     let unread = progress(&many).await["queued"].as_u64().unwrap();
     until("vectors of the one", async || (progress(&one).await["done"] == 1).then_some(())).await;
-    app.settled(&many).await;
+    settled(&Client::new(Transport::Local(app.router.clone())), &many).await;
     let read = meanwhile(&app, &many, "words", &single, "queued").await;
     let embedded = meanwhile(&app, &many, "done", &single, "words").await;
     let document = app.get(&format!("/api/v1/documents/{single}")).await.json();

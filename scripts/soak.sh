@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The long tests, and the others with the amounts below instead of small ones.
+# Each can be set from outside; FOOTNOTE_SEED does a failed run again. Where
+# QDRANT_URL names a server, several processes share it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/env.sh
+
+amount() { [ -n "${!1:-}" ] || export "$1=$2"; }
+amount FOOTNOTE_KILLS 50
+amount FOOTNOTE_DELETIONS 1000
+amount FOOTNOTE_DELETE_KILLS 20
+amount FOOTNOTE_OPERATIONS 100000
+amount FOOTNOTE_RESTARTS 120
+amount FOOTNOTE_CHANGES 20000
+amount FOOTNOTE_FREEZES 100
+amount FOOTNOTE_QUEUED 10000
+amount FOOTNOTE_WORKERS 8
+amount FOOTNOTE_KILL_EVERY_MS 5000
+amount FOOTNOTE_OUTAGE_SECONDS 60
+amount FOOTNOTE_SCHEDULES 25
+amount FOOTNOTE_STEPS 60
+
+cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"
