@@ -123,7 +123,7 @@ pub async fn purged(client: &Client) -> Value {
         (drift["orphaned"] == 0).then_some(drift)
     };
     let drift = until("purge", examined).await;
-    for finding in ["missing", "without_vector", "other_model"] {
+    for finding in ["missing", "without_vector"] {
         assert_eq!(drift[finding], 0, "{drift}");
     }
     assert_eq!(drift["chunks"], drift["points"], "{drift}");
