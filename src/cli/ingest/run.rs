@@ -62,6 +62,13 @@ impl Done {
     }
 }
 
+/// Whether documents are sent for the first time, or once more each by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Try {
+    First,
+    Second,
+}
+
 /// A document on its way.
 struct Sending {
     key: String,
@@ -253,7 +260,7 @@ impl<'a> Run<'a> {
         let batch = std::mem::take(&mut self.batch);
         let (Some(collection), false) = (self.collection, batch.is_empty()) else { return Ok(()) };
         let path = format!("/api/v1/collections/{collection}/documents");
-        match self.upload(&path, &batch).await {
+        match self.upload(&path, &batch, Try::First).await {
             Err(Failure::Client(ClientError::Refused { status: 400..=499, .. })) if batch.len() > 1 => {}
             Err(Failure::Client(ClientError::Refused { status: 400..=499, message, .. })) => {
                 let key = batch.into_iter().map(|sending| sending.key).collect();
@@ -263,7 +270,7 @@ impl<'a> Run<'a> {
             done => return done,
         }
         for one in batch {
-            match self.upload(&path, std::slice::from_ref(&one)).await {
+            match self.upload(&path, std::slice::from_ref(&one), Try::Second).await {
                 Err(Failure::Client(ClientError::Refused { status: 400..=499, message, .. })) => {
                     self.report.failed.push(Unread { key: one.key, reason: message });
                 }
@@ -273,7 +280,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn upload(&mut self, path: &str, batch: &[Sending]) -> Result<(), Failure> {
+    async fn upload(&mut self, path: &str, batch: &[Sending], nth: Try) -> Result<(), Failure> {
         let mut form = Form::default();
         if self.args.force {
             form.field("force", "true");
@@ -290,8 +297,14 @@ impl<'a> Run<'a> {
             form.file(key, content.media_type.as_deref(), &content.bytes);
         }
         let accepted: Accepted = self.client.upload(path, form).await?;
-        for taken in accepted.documents {
-            self.note(taken.id, Done::Sent(taken.outcome));
+        for (taken, Sending { key, .. }) in accepted.documents.into_iter().zip(batch) {
+            let outcome = match (nth, taken.outcome) {
+                // Only what is new or changed is sent: the first try took it.
+                (Try::Second, _) if !self.known.contains_key(key) => Outcome::Added,
+                (Try::Second, Outcome::Unchanged) => Outcome::Changed,
+                (_, outcome) => outcome,
+            };
+            self.note(taken.id, Done::Sent(outcome));
         }
         Ok(())
     }
