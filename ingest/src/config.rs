@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk;
 use crate::embed::{LocalConfig, ProviderConfig};
 use crate::index::ServerConfig;
+use crate::quota::Quotas;
 
 /// Which embedder to use.
 #[derive(Debug, Clone)]
@@ -107,6 +108,10 @@ pub struct Config {
     pub ocr_command: Option<String>,
     /// What such a process may take for a file.
     pub parser_limits: ParserLimits,
+    /// The most that each owner may have.
+    pub quotas: Quotas,
+    /// Documents that one upload may come to by what lies within its file.
+    pub max_within: usize,
 }
 
 /// What reading one file may take.
@@ -128,6 +133,9 @@ impl Default for ParserLimits {
 
 /// The largest file that is taken unless configured otherwise: 64 MiB.
 pub const DEFAULT_MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// Documents that one upload may come to: of two archives as large as any is
+/// read.
+pub const DEFAULT_MAX_WITHIN: usize = 20_000;
 /// Tokens of a chunk unless configured otherwise. The default model reads 256;
 /// the rest is for the title and the headings that are embedded with it.
 pub const DEFAULT_CHUNK_TOKENS: usize = 200;
@@ -148,6 +156,8 @@ impl Config {
             max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
             parser_program: None,
             parser_limits: ParserLimits::default(),
+            quotas: Quotas::default(),
+            max_within: DEFAULT_MAX_WITHIN,
             ocr_command: None,
         }
     }

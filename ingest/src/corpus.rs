@@ -15,12 +15,14 @@ use crate::document::Member;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, DocumentId, JobId};
 use crate::index::bm25::Bm25;
+use crate::quota::{Exceeded, Quota, Quotas, Usage};
 use crate::reader::Reader;
 use crate::scope::Scope;
 use crate::space::{Space, Spaces};
 use crate::store::documents::Outcome;
 use crate::store::edits::Edit;
 use crate::store::stages::Queued;
+use crate::store::usage::{self, Gate};
 use crate::store::{documents, edits, jobs, originals};
 
 /// How often a waiting caller looks at the progress.
@@ -129,7 +131,8 @@ impl Corpus {
     /// the workers are told. Nothing is read yet.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], [`Error::DiskFull`], or what the database says.
+    /// [`Error::TooLarge`], [`Error::DiskFull`], [`Error::Quota`], or what the
+    /// database says.
     pub async fn submit(&self, scope: Scope, incoming: &Incoming<'_>) -> Result<(DocumentId, Outcome)> {
         self.check_size(incoming.key, incoming.bytes.len() as u64)?;
         self.check_disk(incoming.bytes.len() as u64)?;
@@ -149,6 +152,8 @@ impl Corpus {
             parent: None,
         };
         let mut tx = self.db.begin().await?;
+        let gate = Gate::open(&mut tx, self.config.quotas, [scope.owner()]).await?;
+        gate.check_upload(&mut tx, scope, upload.collection, upload.key, upload.bytes).await?;
         let (document, outcome) = documents::submit(&mut tx, scope, &upload).await?;
         if outcome != Outcome::Unchanged {
             originals::keep(&mut *tx, scope, &sha256, incoming.bytes).await?;
@@ -244,6 +249,30 @@ impl Corpus {
             });
         }
         Ok(())
+    }
+
+    /// Counts a web page that is about to be fetched for a caller.
+    ///
+    /// # Errors
+    /// [`Error::Quota`] when the caller may have no more today, or what the
+    /// database says.
+    pub async fn count_fetch(&self, scope: Scope) -> Result<()> {
+        let limit = self.config.quotas.limit(Quota::Fetches);
+        if usage::count_fetch(&self.db, scope, limit).await? {
+            return Ok(());
+        }
+        let limit = limit.unwrap_or(i64::MAX);
+        Err(Exceeded { quota: Quota::Fetches, limit, used: limit, added: 1 }.into())
+    }
+
+    /// What a caller has, and may have.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn usage(&self, scope: Scope) -> Result<(Usage, Quotas)> {
+        let owned = usage::of(&self.db, &[scope.owner()]).await?.remove(&scope.owner()).unwrap_or_default();
+        let fetches = usage::fetched_today(&self.db, scope).await?;
+        Ok((Usage { fetches, ..owned }, self.config.quotas))
     }
 
     /// Refuses to take in what the disk of the embedded store has no room for.

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::quota::Exceeded;
+
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -32,6 +34,9 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+    /// The owner would have more than a quota gives; nothing was written.
+    #[error(transparent)]
+    Quota(#[from] Exceeded),
     /// The disk has no room; nothing was written.
     #[error(
         "only {available} bytes are free under `{path}` and {reserve} are kept in reserve; free some space or choose another data folder, then try again"

@@ -5,7 +5,7 @@
 //!
 //! Floors, low to high; a module imports only lower ones:
 //!
-//! 1. [`ids`], [`scope`], [`error`]
+//! 1. [`ids`], [`scope`], [`quota`], [`error`]
 //! 2. [`document`]
 //! 3. [`parse`], [`tokens`], [`chunk`], [`context`], [`embed`], [`index`],
 //!    [`store`], [`source`], [`disk`], [`sandbox`], [`ocr`], [`reader`], and their settings together: [`config`]
@@ -27,6 +27,7 @@ pub mod index;
 pub mod ocr;
 pub mod parse;
 pub mod pipeline;
+pub mod quota;
 pub mod reader;
 pub mod reembed;
 pub mod sandbox;

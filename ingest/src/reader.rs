@@ -15,6 +15,7 @@ use crate::document::{Member, Parsed};
 use crate::error::Result;
 use crate::ocr::{Ocr, Problem};
 use crate::parse::{self, ParseError, Purpose, Source};
+use crate::quota::Exceeded;
 use crate::sandbox::{Refusal, Sandbox, SandboxConfig};
 
 /// First argument of a process that reads files for another.
@@ -62,6 +63,8 @@ pub enum Unread {
         /// What happened and what to do.
         message: String,
     },
+    /// Its owner may have no more.
+    Quota(Exceeded),
     /// Our own fault.
     Failed(String),
     /// No reader can be had; says nothing about the file.
@@ -71,6 +74,12 @@ pub enum Unread {
 impl From<ParseError> for Unread {
     fn from(error: ParseError) -> Self {
         Self::Unreadable(error)
+    }
+}
+
+impl From<Exceeded> for Unread {
+    fn from(exceeded: Exceeded) -> Self {
+        Self::Quota(exceeded)
     }
 }
 

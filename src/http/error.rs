@@ -71,6 +71,13 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", surface, message)
     }
 
+    /// Nothing is freed unless the caller does it, but for what counts by the
+    /// day: it is no use to come back soon.
+    pub(super) fn quota(surface: &str, message: impl Into<String>) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", surface, message);
+        Self { retry_after: Some(3600), ..error }
+    }
+
     pub(super) fn unavailable(surface: &str, message: impl Into<String>, retry_after: u64) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", surface, message);
         Self { retry_after: Some(retry_after), ..error }
@@ -125,6 +132,7 @@ fn model(error: &LlmError) -> ApiError {
 fn corpus(error: CorpusError) -> ApiError {
     match error {
         CorpusError::TooLarge { .. } => ApiError::too_large("file", error.to_string()),
+        CorpusError::Quota(exceeded) => ApiError::quota(exceeded.quota.name(), exceeded.to_string()),
         CorpusError::DiskFull { .. } => {
             tracing::error!(%error, "refused");
             let message = "the service's disk is full and nothing was stored; free some space there, then try again";

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use footnote_ingest::Error as CorpusError;
 use footnote_ingest::corpus::Incoming;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::source::walk::{self, Found, Selection};
@@ -127,10 +128,12 @@ async fn take(app: &App, scope: Scope, sync: &Sync, key: &str, path: &Path, repo
         version: None,
     };
     // A full disk or a lost database ends the run; the next one goes on.
-    match app.corpus.submit(scope, &incoming).await?.1 {
-        Outcome::Added => report.added += 1,
-        Outcome::Changed => report.changed += 1,
-        Outcome::Unchanged => report.unchanged += 1,
+    match app.corpus.submit(scope, &incoming).await {
+        Ok((_, Outcome::Added)) => report.added += 1,
+        Ok((_, Outcome::Changed)) => report.changed += 1,
+        Ok((_, Outcome::Unchanged)) => report.unchanged += 1,
+        Err(CorpusError::Quota(exceeded)) => report.fail(key.to_owned(), exceeded.to_string()),
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }

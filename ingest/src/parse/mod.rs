@@ -104,6 +104,14 @@ pub enum ParseError {
     /// It lies within too many files to hold more.
     #[error("the file lies within {MAX_DEPTH} others and holds files itself; unpack it and upload what is in it")]
     TooDeep,
+    /// The upload that it came with would be too many documents.
+    #[error(
+        "the upload would come to more than {limit} documents by the files within its files; unpack it and upload its parts"
+    )]
+    TooMany {
+        /// The most that are taken.
+        limit: usize,
+    },
     /// One of the files within it is too large.
     #[error("`{name}` within the file is {bytes} bytes, over the limit of {limit}; take it out, or split it")]
     MemberTooLarge {
@@ -137,6 +145,7 @@ impl ParseError {
             Self::WrongType { .. } => "wrong_type",
             Self::NotText => "not_text",
             Self::TooDeep => "too_deep",
+            Self::TooMany { .. } => "too_many",
             Self::MemberTooLarge { .. } => "member_too_large",
             Self::Unsupported { .. } => "unsupported",
         }

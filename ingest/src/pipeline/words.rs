@@ -1,6 +1,7 @@
 //! The first line: claim, read, cut, index the words, publish.
 
 mod prepare;
+mod publish;
 mod refuse;
 
 use std::ops::Range;
@@ -16,15 +17,15 @@ use super::{Round, Rounds, Signals};
 use crate::chunk::CHUNKER_VERSION;
 use crate::context::contextual;
 use crate::corpus::Corpus;
-use crate::error::{Error, Result};
-use crate::ids::{JobId, RevisionId, WorkerId};
+use crate::error::Result;
+use crate::ids::{JobId, WorkerId};
 use crate::index::{Point, point_id};
 use crate::parse::PARSER_VERSION;
 use crate::space::Space;
 use crate::store::chunks::NewChunk;
 use crate::store::jobs::{Claim, Step};
 use crate::store::revisions::NewRevision;
-use crate::store::{chunks, generations, jobs, purges, revisions, stages};
+use crate::store::{chunks, jobs, revisions};
 
 /// Documents of one batch.
 const BATCH_DOCUMENTS: i64 = 256;
@@ -99,7 +100,8 @@ impl Line {
 }
 
 /// Stores a batch: rows first, then points, flushed, then visible.
-async fn store(corpus: &Corpus, space: &Arc<Space>, batch: prepare::Batch) -> Result<()> {
+async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -> Result<()> {
+    publish::screen(corpus, &mut batch).await?;
     for refused in &batch.refused {
         refuse::refuse(corpus, refused).await?;
     }
@@ -111,7 +113,7 @@ async fn store(corpus: &Corpus, space: &Arc<Space>, batch: prepare::Batch) -> Re
     }
     let documents = Arc::new(documents);
     index(corpus, space, &documents).await?;
-    publish(corpus, space, &documents).await
+    publish::publish(corpus, space, &documents).await
 }
 
 /// Not visible yet: no document names these revisions. Returns the jobs whose
@@ -200,32 +202,4 @@ fn point(corpus: &Corpus, model: &str, document: &Prepared, chunk: usize) -> Poi
         sparse: corpus.bm25.document(&contextual(&document.title, cut, text)),
         dense: None,
     }
-}
-
-/// Visible from this commit on; what it replaces is queued for purging, what
-/// its file holds is queued to be read.
-async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepared]) -> Result<()> {
-    let claims: Vec<Claim> = documents.iter().map(|document| document.claim).collect();
-    let mut tx = corpus.db.begin().await?;
-    if !generations::hold_live(&mut tx, space.generation).await? {
-        return Err(Error::ChangedOver);
-    }
-    let held = jobs::hold(&mut tx, &claims).await?;
-    let documents = || documents.iter().filter(|document| held.contains(&document.claim.id));
-    let ids: Vec<RevisionId> = documents().map(|document| document.revision).collect();
-    let published = stages::publish(&mut tx, &ids).await?;
-    purges::enqueue_replaced(&mut *tx, &published).await?;
-    for document in documents().filter(|document| !document.parsed.members.is_empty()) {
-        corpus.submit_members(&mut tx, document.scope, &document.queued, &document.parsed.members).await?;
-    }
-    let empty = documents().filter(|document| document.parsed.members.is_empty());
-    corpus.drop_members(&mut tx, empty.map(|document| (document.scope, document.queued.id))).await?;
-    jobs::finish(&mut tx, &held).await?;
-    jobs::advance(&mut tx, &held).await?;
-    tx.commit().await?;
-    if published.len() < claims.len() {
-        // Changed or deleted meanwhile: these will never be current.
-        purges::enqueue_stranded(&corpus.db).await?;
-    }
-    Ok(())
 }

@@ -58,6 +58,30 @@ pub async fn enqueue_stranded(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
+/// Takes a revision back that no query has seen; its points leave the index
+/// later. Nothing happens to one that a document shows.
+///
+/// # Errors
+/// What the database says.
+pub async fn withdraw(tx: &mut sqlx::PgTransaction<'_>, revision: RevisionId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with withdrawn as (
+            delete from revisions r
+            where r.id = $1 and not exists (select from documents d where d.revision_id = r.id)
+            returning r.id, r.owner_id
+        )
+        insert into purges (revision_id, owner_id, created_at)
+        select id, owner_id, now() from withdrawn
+        on conflict do nothing
+        "#,
+        revision as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// The oldest purges.
 ///
 /// # Errors

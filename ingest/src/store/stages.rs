@@ -32,6 +32,10 @@ pub struct Queued {
     pub source_sha256: Vec<u8>,
     /// How many files it lies within.
     pub depth: i16,
+    /// Pages of what queries see of it.
+    pub pages: i32,
+    /// Chunks of what queries see of it.
+    pub chunks: i32,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
@@ -47,7 +51,7 @@ pub async fn queued(db: impl PgExecutor<'_>, documents: &[DocumentId]) -> sqlx::
         select
             d.id as "id: DocumentId", d.owner_id as "owner: UserId",
             d.collection_id as "collection: CollectionId", d.key, d.title, d.uri, d.media_type, d.meta, d.version,
-            d.source_sha256, d.depth, o.bytes
+            d.source_sha256, d.depth, d.pages, d.chunks, o.bytes
         from documents d
         join originals o on o.owner_id = d.owner_id and o.sha256 = d.source_sha256
         where d.id = any($1) and d.deleted_at is null
@@ -70,6 +74,8 @@ pub async fn publish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId])
         update documents d
         set revision_id = r.id, title = r.title, updated_at = now(), words_at = now(),
             failure_code = null, failure_message = null,
+            pages = coalesce(jsonb_array_length(r.map -> 'pages'), 0),
+            chunks = (select count(*) from chunks c where c.revision_id = r.id),
             stage = case
                 when exists (select from chunks c where c.revision_id = r.id and not c.embedded) then 'words'
                 else 'done'
@@ -112,6 +118,31 @@ pub async fn fail(
         message,
     )
     .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Gives a document that failed, and its job, the next version: what was made
+/// of this one can never become current, and the next try makes it anew.
+///
+/// # Errors
+/// What the database says.
+pub async fn outdate(tx: &mut sqlx::PgTransaction<'_>, document: DocumentId, version: i64) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with outdated as (
+            update documents set version = version + 1
+            where id = $1 and version = $2 and deleted_at is null
+            returning id, version
+        )
+        update jobs set version = outdated.version
+        from outdated
+        where jobs.document_id = outdated.id
+        "#,
+        document as _,
+        version,
+    )
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }

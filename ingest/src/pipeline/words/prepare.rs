@@ -39,6 +39,14 @@ pub(super) struct Prepared {
     pub embeddings: Vec<EmbeddingId>,
 }
 
+impl Prepared {
+    /// The same, turned away.
+    pub(super) fn refused(&self, reason: Unread) -> Refused {
+        let (claim, document, version, scope) = (self.claim, self.queued.id, self.queued.version, self.scope);
+        Refused { claim, document, version, scope, reason }
+    }
+}
+
 /// What became of a batch of claims.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -105,6 +113,9 @@ fn check_members(corpus: &Corpus, depth: i16, parsed: &Parsed) -> std::result::R
     let size = |member: &Member| u64::try_from(member.bytes.len()).unwrap_or(u64::MAX);
     match parsed.members.iter().find(|member| size(member) > limit) {
         Some(member) => Err(ParseError::MemberTooLarge { name: member.name.clone(), bytes: size(member), limit }),
+        None if parsed.members.len() > corpus.config.max_within => {
+            Err(ParseError::TooMany { limit: corpus.config.max_within })
+        }
         None => Ok(()),
     }
 }

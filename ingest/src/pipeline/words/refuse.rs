@@ -9,7 +9,7 @@ use crate::ids::DocumentId;
 use crate::reader::Unread;
 use crate::scope::Scope;
 use crate::store::jobs::{Claim, MAX_ATTEMPTS};
-use crate::store::{jobs, stages};
+use crate::store::{jobs, purges, revisions, stages};
 
 /// First wait before a document is tried again; doubles with each try.
 const FIRST_DELAY: Duration = Duration::from_secs(2);
@@ -23,30 +23,62 @@ pub(super) struct Refused {
     pub reason: Unread,
 }
 
+impl Refused {
+    /// A stable name of the reason, and what to do about it.
+    fn told(&self) -> (&'static str, String) {
+        match &self.reason {
+            Unread::Unreadable(error) => (error.code(), error.to_string()),
+            Unread::Quota(exceeded) => ("quota_exceeded", exceeded.to_string()),
+            Unread::Limit { code, message } => (*code, message.clone()),
+            Unread::Failed(problem) | Unread::Unavailable(problem) => ("internal", problem.clone()),
+        }
+    }
+
+    fn is_final(&self) -> bool {
+        let is_certain = matches!(self.reason, Unread::Unreadable(_) | Unread::Quota(_));
+        is_certain || self.claim.attempts + 1 >= MAX_ATTEMPTS
+    }
+}
+
 /// Records it, if the claim still holds.
 pub(super) async fn refuse(corpus: &Corpus, refused: &Refused) -> Result<()> {
-    let (code, message) = match &refused.reason {
-        Unread::Unreadable(error) => (error.code(), error.to_string()),
-        Unread::Limit { code, message } => (*code, message.clone()),
-        Unread::Failed(problem) | Unread::Unavailable(problem) => ("internal", problem.clone()),
-    };
-    let is_final = matches!(refused.reason, Unread::Unreadable(_)) || refused.claim.attempts + 1 >= MAX_ATTEMPTS;
     let mut tx = corpus.db.begin().await?;
     if jobs::hold(&mut tx, &[refused.claim]).await?.is_empty() {
         return Ok(());
     }
-    let job = refused.claim.id;
-    if is_final {
-        jobs::bury(&mut tx, job, code, &message).await?;
-        stages::fail(&mut *tx, refused.document, refused.version, code, &message).await?;
+    if refused.is_final() {
+        bury(&mut tx, refused).await?;
     } else {
-        jobs::retry(&mut tx, job, delay(refused.claim.attempts), code, &message).await?;
+        let (code, message) = refused.told();
+        jobs::retry(&mut tx, refused.claim.id, delay(refused.claim.attempts), code, &message).await?;
     }
     tx.commit().await?;
-    tracing::info!(
-        document.id = %refused.document, owner.id = %refused.scope.owner(), reason = code, is_final, "document refused"
-    );
+    tell(refused);
     Ok(())
+}
+
+/// Records that a document is given up of which a revision was made already,
+/// and takes that back. The caller holds the claim.
+pub(super) async fn give_up(tx: &mut sqlx::PgTransaction<'_>, refused: &Refused) -> Result<()> {
+    bury(tx, refused).await?;
+    stages::outdate(tx, refused.document, refused.version).await?;
+    purges::withdraw(tx, revisions::derived_id(refused.document, refused.version)).await?;
+    Ok(())
+}
+
+async fn bury(tx: &mut sqlx::PgTransaction<'_>, refused: &Refused) -> Result<()> {
+    let (code, message) = refused.told();
+    jobs::bury(tx, refused.claim.id, code, &message).await?;
+    stages::fail(&mut **tx, refused.document, refused.version, code, &message).await?;
+    Ok(())
+}
+
+/// Puts it into the log.
+pub(super) fn tell(refused: &Refused) {
+    let (reason, is_final) = (refused.told().0, refused.is_final());
+    tracing::info!(
+        document.id = %refused.document, owner.id = %refused.scope.owner(), reason, is_final, "document refused"
+    );
 }
 
 /// Grows with the tries; between half and all of it, so that documents that

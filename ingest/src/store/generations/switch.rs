@@ -102,6 +102,19 @@ async fn mark_chunks(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> sqlx
 }
 
 async fn move_documents(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> sqlx::Result<()> {
+    // In the order in which everybody locks them.
+    sqlx::query!(
+        r#"
+        select from documents d
+        join generation_revisions g on g.generation_id = $1 and g.revision_id = d.revision_id
+        where d.stage = case when g.complete then 'words' else 'done' end
+        order by d.id
+        for no key update of d
+        "#,
+        to as _,
+    )
+    .execute(&mut **tx)
+    .await?;
     sqlx::query!(
         r#"
         update documents d

@@ -1,0 +1,181 @@
+//! The last step of the first line: documents become visible, unless that
+//! takes their owner beyond a quota, or their upload beyond what one may be.
+
+use sqlx::Acquire;
+
+use super::prepare::{Batch, Prepared};
+use super::refuse::{self, Refused};
+use crate::corpus::Corpus;
+use crate::error::{Error, Result};
+use crate::ids::{DocumentId, JobId, RevisionId, UserId};
+use crate::parse::ParseError;
+use crate::quota::Usage;
+use crate::reader::Unread;
+use crate::space::Space;
+use crate::store::jobs::Claim;
+use crate::store::usage::{self, Gate};
+use crate::store::{family, generations, jobs, purges, stages};
+
+/// Turns away what its owner's quotas have no room for, before anything of it
+/// is written. What others take meanwhile is seen when it is published.
+pub(super) async fn screen(corpus: &Corpus, batch: &mut Batch) -> Result<()> {
+    let quotas = corpus.config.quotas;
+    if !quotas.limit_documents() {
+        return Ok(());
+    }
+    let owners: Vec<UserId> = batch.prepared.iter().map(|document| document.queued.owner).collect();
+    let mut using = usage::of(&corpus.db, &owners).await?;
+    for document in std::mem::take(&mut batch.prepared) {
+        let before = using.entry(document.queued.owner).or_default();
+        let after = *before + growth(&document);
+        match quotas.check(before, &after) {
+            Ok(()) => {
+                *before = after;
+                batch.prepared.push(document);
+            }
+            Err(exceeded) => batch.refused.push(document.refused(exceeded.into())),
+        }
+    }
+    Ok(())
+}
+
+/// What a document takes by its text, beside what it replaces.
+fn growth(document: &Prepared) -> Usage {
+    let count = |items: usize| i64::try_from(items).unwrap_or(i64::MAX);
+    Usage {
+        pages: count(document.parsed.map.pages.len()) - i64::from(document.queued.pages),
+        chunks: count(document.chunks.len()) - i64::from(document.queued.chunks),
+        ..Usage::default()
+    }
+}
+
+/// Visible from this commit on; what it replaces is queued for purging, what
+/// its file holds is queued to be read.
+pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepared]) -> Result<()> {
+    let claims: Vec<Claim> = documents.iter().map(|document| document.claim).collect();
+    let mut tx = corpus.db.begin().await?;
+    let owners = documents.iter().map(|document| document.queued.owner);
+    let mut gate = Gate::open(&mut tx, corpus.config.quotas, owners).await?;
+    if !generations::hold_live(&mut tx, space.generation).await? {
+        return Err(Error::ChangedOver);
+    }
+    let held = jobs::hold(&mut tx, &claims).await?;
+    let documents: Vec<&Prepared> = documents.iter().filter(|document| held.contains(&document.claim.id)).collect();
+    let nested: Vec<DocumentId> = documents.iter().filter(|it| is_nested(it)).map(|it| it.queued.id).collect();
+    family::lock(&mut tx, &nested).await?;
+    let Admitted { jobs, published, refused } = admit(corpus, &mut tx, &mut gate, &documents).await?;
+    jobs::finish(&mut tx, &jobs).await?;
+    jobs::advance(&mut tx, &jobs).await?;
+    for refused in &refused {
+        refuse::give_up(&mut tx, refused).await?;
+    }
+    tx.commit().await?;
+    refused.iter().for_each(refuse::tell);
+    if published + refused.len() < claims.len() {
+        // Changed or deleted meanwhile: these will never be current.
+        purges::enqueue_stranded(&corpus.db).await?;
+    }
+    Ok(())
+}
+
+/// What became of documents that were to be published.
+#[derive(Default)]
+struct Admitted {
+    /// The jobs of those that were.
+    jobs: Vec<JobId>,
+    /// How many of them are visible: the others were changed meanwhile.
+    published: usize,
+    refused: Vec<Refused>,
+}
+
+/// All at once; if that is too much, each by itself, so that those are refused
+/// for which there is no room, and no others.
+async fn admit(
+    corpus: &Corpus,
+    tx: &mut sqlx::PgTransaction<'_>,
+    gate: &mut Gate,
+    documents: &[&Prepared],
+) -> Result<Admitted> {
+    let mut admitted = Admitted::default();
+    match (try_to_show(corpus, tx, gate, documents).await?, documents) {
+        (Ok(published), _) => {
+            admitted.published = published;
+            admitted.jobs = documents.iter().map(|document| document.claim.id).collect();
+            return Ok(admitted);
+        }
+        (Err(reason), [only]) => {
+            admitted.refused.push(only.refused(reason));
+            return Ok(admitted);
+        }
+        (Err(_), _) => {}
+    }
+    for document in documents {
+        match try_to_show(corpus, tx, gate, &[*document]).await? {
+            Ok(published) => {
+                admitted.published += published;
+                admitted.jobs.push(document.claim.id);
+            }
+            Err(reason) => admitted.refused.push(document.refused(reason)),
+        }
+    }
+    Ok(admitted)
+}
+
+/// Shows documents, or undoes it and says why. Returns how many are visible.
+async fn try_to_show(
+    corpus: &Corpus,
+    tx: &mut sqlx::PgTransaction<'_>,
+    gate: &mut Gate,
+    documents: &[&Prepared],
+) -> Result<std::result::Result<usize, Unread>> {
+    let mut attempt = tx.begin().await?;
+    let published = match show(corpus, &mut attempt, documents).await? {
+        Ok(published) => published,
+        Err(reason) => {
+            attempt.rollback().await?;
+            return Ok(Err(reason));
+        }
+    };
+    match gate.check(&mut attempt).await {
+        Ok(()) => {
+            attempt.commit().await?;
+            Ok(Ok(published))
+        }
+        Err(Error::Quota(exceeded)) => {
+            attempt.rollback().await?;
+            Ok(Err(exceeded.into()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn show(
+    corpus: &Corpus,
+    tx: &mut sqlx::PgTransaction<'_>,
+    documents: &[&Prepared],
+) -> Result<std::result::Result<usize, Unread>> {
+    let ids: Vec<RevisionId> = documents.iter().map(|document| document.revision).collect();
+    let published = stages::publish(tx, &ids).await?;
+    purges::enqueue_replaced(&mut **tx, &published).await?;
+    for document in documents.iter().filter(|document| !document.parsed.members.is_empty()) {
+        if is_nested(document) && !has_room(corpus, tx, document).await? {
+            return Ok(Err(ParseError::TooMany { limit: corpus.config.max_within }.into()));
+        }
+        corpus.submit_members(tx, document.scope, &document.queued, &document.parsed.members).await?;
+    }
+    let empty = documents.iter().filter(|document| document.parsed.members.is_empty());
+    corpus.drop_members(tx, empty.map(|document| (document.scope, document.queued.id))).await?;
+    Ok(Ok(published.len()))
+}
+
+/// Whether a document holds others and lies within one: an archive in a mail.
+fn is_nested(document: &Prepared) -> bool {
+    document.queued.depth > 0 && !document.parsed.members.is_empty()
+}
+
+/// Whether what a document holds may be added to what came with it.
+async fn has_room(corpus: &Corpus, tx: &mut sqlx::PgTransaction<'_>, document: &Prepared) -> Result<bool> {
+    let beside = family::count_beside(&mut **tx, document.queued.id).await?;
+    let within = usize::try_from(beside).unwrap_or(usize::MAX).saturating_add(document.parsed.members.len());
+    Ok(within <= corpus.config.max_within)
+}

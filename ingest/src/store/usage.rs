@@ -1,0 +1,165 @@
+//! Usage: what owners have, and their turns at getting more.
+//!
+//! It is counted from the documents each time, and so it cannot drift: what is
+//! deleted or replaced counts no more, and a crash leaves nothing behind. The
+//! count walks an index of the owner's documents, some ten thousand in a few
+//! milliseconds; where nothing is limited, nothing is counted.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::PgExecutor;
+
+use crate::error::Result;
+use crate::ids::{CollectionId, UserId};
+use crate::quota::{Quotas, Usage};
+use crate::scope::Scope;
+
+/// Holds owners to their quotas while a transaction gives them more.
+///
+/// Whoever opens one has the owners' turn until the transaction ends: others
+/// wait, and then count what this one has added. It is to be opened before
+/// anything else is locked. Without limits it does nothing.
+#[derive(Debug)]
+pub struct Gate {
+    quotas: Quotas,
+    before: HashMap<UserId, Usage>,
+}
+
+impl Gate {
+    /// Waits for the owners' turn.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn open(
+        tx: &mut sqlx::PgTransaction<'_>,
+        quotas: Quotas,
+        owners: impl IntoIterator<Item = UserId>,
+    ) -> sqlx::Result<Self> {
+        let mut owners: Vec<UserId> = if quotas.limit_documents() { owners.into_iter().collect() } else { Vec::new() };
+        owners.sort_unstable_by_key(|owner| owner.0);
+        owners.dedup();
+        if owners.is_empty() {
+            return Ok(Self { quotas, before: HashMap::new() });
+        }
+        // In one order for all, and in a statement of its own: the count below
+        // sees what was committed while this one waited.
+        sqlx::query!("select from users where id = any($1) order by id for no key update", &owners as _)
+            .execute(&mut **tx)
+            .await?;
+        Ok(Self { quotas, before: of(&mut **tx, &owners).await? })
+    }
+
+    /// Refuses an upload that its owner's quotas have no room for, before
+    /// anything of it is written. One that replaces a document counts by the
+    /// difference.
+    ///
+    /// # Errors
+    /// [`crate::Error::Quota`], or what the database says.
+    pub async fn check_upload(
+        &self,
+        tx: &mut sqlx::PgTransaction<'_>,
+        scope: Scope,
+        collection: CollectionId,
+        key: &str,
+        bytes: i64,
+    ) -> Result<()> {
+        let Some(before) = self.before.get(&scope.owner()) else { return Ok(()) };
+        let replaced = sqlx::query_scalar!(
+            "select source_bytes from documents where collection_id = $1 and key = $2 and deleted_at is null",
+            collection as _,
+            key,
+        )
+        .fetch_optional(&mut **tx)
+        .await?;
+        let growth = Usage {
+            documents: i64::from(replaced.is_none()),
+            bytes: bytes - replaced.unwrap_or_default(),
+            ..Usage::default()
+        };
+        Ok(self.quotas.check(before, &(*before + growth))?)
+    }
+
+    /// Refuses what the transaction has written since the gate was opened, or
+    /// since the last check, if it takes an owner beyond a quota. The caller
+    /// rolls that back.
+    ///
+    /// # Errors
+    /// [`crate::Error::Quota`], or what the database says.
+    pub async fn check(&mut self, tx: &mut sqlx::PgTransaction<'_>) -> Result<()> {
+        let owners: Vec<UserId> = self.before.keys().copied().collect();
+        let after = of(&mut **tx, &owners).await?;
+        for (owner, before) in &self.before {
+            self.quotas.check(before, after.get(owner).unwrap_or(&Usage::default()))?;
+        }
+        self.before = after;
+        Ok(())
+    }
+}
+
+/// What the documents of owners take; whoever has none is in it with nothing.
+///
+/// # Errors
+/// What the database says.
+pub async fn of(db: impl PgExecutor<'_>, owners: &[UserId]) -> sqlx::Result<HashMap<UserId, Usage>> {
+    if owners.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // One that is named twice would be joined, and counted, twice.
+    let owners: Vec<UserId> = owners.iter().copied().collect::<HashSet<_>>().into_iter().collect();
+    let rows = sqlx::query!(
+        r#"
+        select
+            o.id as "owner!: UserId", count(d.owner_id) as "documents!",
+            coalesce(sum(d.source_bytes), 0)::bigint as "bytes!",
+            coalesce(sum(d.pages), 0)::bigint as "pages!", coalesce(sum(d.chunks), 0)::bigint as "chunks!"
+        from unnest($1::uuid[]) as o (id)
+        left join documents d on d.owner_id = o.id and d.deleted_at is null
+        group by o.id
+        "#,
+        &owners as _,
+    )
+    .fetch_all(db)
+    .await?;
+    let usage = rows.into_iter().map(|row| {
+        let usage =
+            Usage { documents: row.documents, bytes: row.bytes, pages: row.pages, chunks: row.chunks, fetches: 0 };
+        (row.owner, usage)
+    });
+    Ok(usage.collect())
+}
+
+/// Counts a web page that is about to be fetched for an owner. `false`, and
+/// nothing is counted, when as many as `limit` were fetched today.
+///
+/// # Errors
+/// What the database says.
+pub async fn count_fetch(db: impl PgExecutor<'_>, scope: Scope, limit: Option<i64>) -> sqlx::Result<bool> {
+    let counted = sqlx::query!(
+        r#"
+        insert into fetches (owner_id, day, fetched)
+        values ($1, (now() at time zone 'utc')::date, 1)
+        on conflict (owner_id) do update
+        set fetched = case when fetches.day = excluded.day then fetches.fetched + 1 else 1 end, day = excluded.day
+        where fetches.day <> excluded.day or $2::bigint is null or fetches.fetched < $2
+        "#,
+        scope.owner() as _,
+        limit,
+    )
+    .execute(db)
+    .await?;
+    Ok(counted.rows_affected() > 0)
+}
+
+/// Web pages that were fetched for an owner today.
+///
+/// # Errors
+/// What the database says.
+pub async fn fetched_today(db: impl PgExecutor<'_>, scope: Scope) -> sqlx::Result<i64> {
+    let fetched = sqlx::query_scalar!(
+        "select fetched from fetches where owner_id = $1 and day = (now() at time zone 'utc')::date",
+        scope.owner() as _,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(fetched.unwrap_or_default())
+}
