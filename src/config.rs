@@ -11,6 +11,7 @@ use footnote_ingest::config::{
 use footnote_ingest::disk::DEFAULT_RESERVE;
 use footnote_ingest::embed::{LocalConfig, ProviderConfig};
 use footnote_ingest::index::ServerConfig;
+use footnote_ingest::quota::Quotas;
 use footnote_ingest::source::address::Allow;
 use footnote_ingest::source::fetch::{FetchConfig, Fetcher};
 use secrecy::SecretString;
@@ -97,6 +98,16 @@ pub struct Settings {
     /// Folders of this machine that schedules may take files from; in the
     /// environment with colons between them.
     pub sync_roots: Vec<PathBuf>,
+    /// Documents that each user may have; 0 is no limit, here and below.
+    pub quota_documents: u64,
+    /// Bytes of the files of a user's documents.
+    pub quota_bytes: u64,
+    /// Pages of a user's documents, of those that have pages.
+    pub quota_pages: u64,
+    /// Chunks of a user's documents.
+    pub quota_chunks: u64,
+    /// Web pages that the service fetches for a user in a day.
+    pub quota_fetches: u64,
 }
 
 impl Default for Settings {
@@ -135,6 +146,11 @@ impl Default for Settings {
             parser_wall_seconds: parser.wall_seconds,
             ocr_command: None,
             sync_roots: Vec::new(),
+            quota_documents: 0,
+            quota_bytes: 0,
+            quota_pages: 0,
+            quota_chunks: 0,
+            quota_fetches: 0,
         }
     }
 }
@@ -190,6 +206,13 @@ impl Settings {
                 wall_seconds: self.parser_wall_seconds,
             },
             local: self.local_model(),
+            quotas: Quotas {
+                documents: self.quota_documents,
+                bytes: self.quota_bytes,
+                pages: self.quota_pages,
+                chunks: self.quota_chunks,
+                fetches: self.quota_fetches,
+            },
             ..CorpusConfig::new(self.embedder(), index)
         }
     }
@@ -302,6 +325,11 @@ const FIELDS: &[&str] = &[
     "parser_wall_seconds",
     "ocr_command",
     "sync_roots",
+    "quota_documents",
+    "quota_bytes",
+    "quota_pages",
+    "quota_chunks",
+    "quota_fetches",
 ];
 
 /// `/var/lib/footnote` for root, whose home the database's user cannot enter;
@@ -316,71 +344,4 @@ fn default_data_dir() -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn from(variables: &[(&str, &str)]) -> Result<Settings> {
-        Settings::load(None, variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
-    }
-
-    #[test]
-    fn the_environment_stands_over_the_defaults() {
-        let settings = from(&[("FOOTNOTE_MAX_FILE_BYTES", "1000"), ("OPENAI_BASE_URL", "http://localhost:1/v1")])
-            .expect("settings");
-        assert_eq!(settings.max_file_bytes, 1000);
-        assert_eq!(settings.openai_base_url(), "http://localhost:1/v1");
-        assert!(settings.has_provider());
-    }
-
-    #[test]
-    fn folders_are_set_apart_by_commas() {
-        let settings = from(&[("FOOTNOTE_SYNC_ROOTS", "/srv/a,/srv/b"), ("OCR_COMMAND", "tesseract {input} stdout")]);
-        let settings = settings.expect("settings");
-        assert_eq!(settings.sync_roots, [PathBuf::from("/srv/a"), PathBuf::from("/srv/b")]);
-        assert_eq!(settings.ocr_command.as_deref(), Some("tesseract {input} stdout"));
-        assert!(from(&[]).expect("settings").sync_roots.is_empty());
-    }
-
-    #[test]
-    fn what_is_opened_to_fetches_is_a_list_of_networks_and_hosts() {
-        let settings = from(&[("FOOTNOTE_FETCH_ALLOW", "10.1.0.0/16, wiki.internal")]).expect("settings");
-        assert_eq!(settings.fetch_allow.len(), 2);
-        settings.fetcher(&[]).expect("a fetcher");
-        let wrong = from(&[("FOOTNOTE_FETCH_ALLOW", "10.1.0.0/99")]).expect("settings");
-        let refusal = wrong.fetcher(&[]).expect_err("no network").to_string();
-        assert!(refusal.contains("fetch_allow") && refusal.contains("10.1.0.0/99"), "{refusal}");
-    }
-
-    #[test]
-    fn a_wrong_value_is_refused_by_its_name() {
-        let refusal = from(&[("FOOTNOTE_CONTEXT_WINDOW", "many")]).expect_err("no number").to_string();
-        assert!(refusal.contains("context_window"), "{refusal}");
-    }
-
-    #[test]
-    fn an_unknown_key_of_the_file_is_refused_by_its_name() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("footnote.toml");
-        std::fs::write(&file, "modle = \"x\"\n").expect("written");
-        let refusal = Settings::load(Some(&file), []).expect_err("a typing error").to_string();
-        assert!(refusal.contains("modle"), "{refusal}");
-    }
-
-    #[test]
-    fn secrets_are_not_printed() {
-        let settings = from(&[("OPENAI_API_KEY", "sk-canary")]).expect("settings");
-        assert!(!format!("{settings:?}").contains("canary"));
-    }
-
-    #[test]
-    fn every_field_can_be_set_from_the_environment() {
-        // A key that is no field is refused, so each name must be one.
-        let file: String = FIELDS.iter().map(|name| format!("# {name}\n")).collect();
-        assert_eq!(file.lines().count(), FIELDS.len());
-        let debug = format!("{:?}", Settings::default());
-        for name in FIELDS {
-            assert!(debug.contains(&format!("{name}:")), "`{name}` is no setting");
-        }
-        assert_eq!(debug.matches(": ").count(), FIELDS.len(), "a setting has no variable");
-    }
-}
+mod tests;

@@ -1,6 +1,7 @@
 //! The queue: what waits, runs and was given up, and what to do about it.
 
 use axum::extract::State;
+use footnote_ingest::quota::Quota;
 use footnote_ingest::store::jobs::{self, Filter, Job, Queue};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -92,12 +93,27 @@ pub(super) struct Stats {
     points: usize,
     /// Why ingestion stands still, if it does.
     stalled: Option<String>,
+    /// What the caller has and may have.
+    quotas: Vec<Standing>,
+}
+
+/// How a caller stands to a quota.
+#[derive(Debug, Serialize, ToSchema)]
+struct Standing {
+    quota: Quota,
+    /// What the caller has.
+    used: i64,
+    /// The most that the caller may have, if there is a limit.
+    limit: Option<i64>,
 }
 
 /// The state of the queue and of the index.
 #[utoipa::path(get, path = "/api/v1/admin/stats", tag = "service", responses((status = 200, body = Stats)))]
-pub(super) async fn stats(State(app): State<App>, _: Caller) -> Result<axum::Json<Stats>, ApiError> {
+pub(super) async fn stats(State(app): State<App>, Caller(scope): Caller) -> Result<axum::Json<Stats>, ApiError> {
     let queue = jobs::queue(&app.db).await?;
     let points = app.corpus.live().index.info().await?.points;
-    Ok(axum::Json(Stats { queue, points, stalled: app.corpus.stalled() }))
+    let (usage, limits) = app.corpus.usage(scope).await?;
+    let standing = |quota: Quota| Standing { quota, used: usage.of(quota), limit: limits.limit(quota) };
+    let quotas = Quota::ALL.map(standing).into();
+    Ok(axum::Json(Stats { queue, points, stalled: app.corpus.stalled(), quotas }))
 }

@@ -117,7 +117,7 @@ struct About {
     request_body(content((OneDocument = "application/json"), (Form = "multipart/form-data"))),
     responses(
         (status = 202, body = Accepted), (status = 404, body = Envelope), (status = 413, body = Envelope),
-        (status = 422, body = Envelope), (status = 503, body = Envelope),
+        (status = 422, body = Envelope), (status = 429, body = Envelope), (status = 503, body = Envelope),
     )
 )]
 pub(super) async fn upload(

@@ -34,6 +34,7 @@ impl Upload {
         let key = page.key.unwrap_or_else(|| page.url.clone());
         // Nothing is fetched for a document that cannot be kept.
         check_key(&key)?;
+        self.app.corpus.count_fetch(self.scope).await?;
         let fetched = match self.app.fetcher.get(&page.url, None).await {
             Ok(Outcome::Fetched(fetched)) => fetched,
             // Nothing was known that could still be the same.

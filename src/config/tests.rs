@@ -1,0 +1,73 @@
+use super::*;
+
+fn from(variables: &[(&str, &str)]) -> Result<Settings> {
+    Settings::load(None, variables.iter().map(|(name, value)| ((*name).into(), (*value).into())))
+}
+
+#[test]
+fn the_environment_stands_over_the_defaults() {
+    let settings =
+        from(&[("FOOTNOTE_MAX_FILE_BYTES", "1000"), ("OPENAI_BASE_URL", "http://localhost:1/v1")]).expect("settings");
+    assert_eq!(settings.max_file_bytes, 1000);
+    assert_eq!(settings.openai_base_url(), "http://localhost:1/v1");
+    assert!(settings.has_provider());
+}
+
+#[test]
+fn folders_are_set_apart_by_commas() {
+    let settings = from(&[("FOOTNOTE_SYNC_ROOTS", "/srv/a,/srv/b"), ("OCR_COMMAND", "tesseract {input} stdout")]);
+    let settings = settings.expect("settings");
+    assert_eq!(settings.sync_roots, [PathBuf::from("/srv/a"), PathBuf::from("/srv/b")]);
+    assert_eq!(settings.ocr_command.as_deref(), Some("tesseract {input} stdout"));
+    assert!(from(&[]).expect("settings").sync_roots.is_empty());
+}
+
+#[test]
+fn what_is_opened_to_fetches_is_a_list_of_networks_and_hosts() {
+    let settings = from(&[("FOOTNOTE_FETCH_ALLOW", "10.1.0.0/16, wiki.internal")]).expect("settings");
+    assert_eq!(settings.fetch_allow.len(), 2);
+    settings.fetcher(&[]).expect("a fetcher");
+    let wrong = from(&[("FOOTNOTE_FETCH_ALLOW", "10.1.0.0/99")]).expect("settings");
+    let refusal = wrong.fetcher(&[]).expect_err("no network").to_string();
+    assert!(refusal.contains("fetch_allow") && refusal.contains("10.1.0.0/99"), "{refusal}");
+}
+
+#[test]
+fn quotas_are_none_unless_set() {
+    assert_eq!(from(&[]).expect("settings").corpus().quotas, Quotas::default());
+    let settings = from(&[("FOOTNOTE_QUOTA_DOCUMENTS", "10"), ("FOOTNOTE_QUOTA_FETCHES", "5")]).expect("settings");
+    assert_eq!(settings.corpus().quotas, Quotas { documents: 10, fetches: 5, ..Quotas::default() });
+}
+
+#[test]
+fn a_wrong_value_is_refused_by_its_name() {
+    let refusal = from(&[("FOOTNOTE_CONTEXT_WINDOW", "many")]).expect_err("no number").to_string();
+    assert!(refusal.contains("context_window"), "{refusal}");
+}
+
+#[test]
+fn an_unknown_key_of_the_file_is_refused_by_its_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("footnote.toml");
+    std::fs::write(&file, "modle = \"x\"\n").expect("written");
+    let refusal = Settings::load(Some(&file), []).expect_err("a typing error").to_string();
+    assert!(refusal.contains("modle"), "{refusal}");
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let settings = from(&[("OPENAI_API_KEY", "sk-canary")]).expect("settings");
+    assert!(!format!("{settings:?}").contains("canary"));
+}
+
+#[test]
+fn every_field_can_be_set_from_the_environment() {
+    // A key that is no field is refused, so each name must be one.
+    let file: String = FIELDS.iter().map(|name| format!("# {name}\n")).collect();
+    assert_eq!(file.lines().count(), FIELDS.len());
+    let debug = format!("{:?}", Settings::default());
+    for name in FIELDS {
+        assert!(debug.contains(&format!("{name}:")), "`{name}` is no setting");
+    }
+    assert_eq!(debug.matches(": ").count(), FIELDS.len(), "a setting has no variable");
+}
