@@ -41,11 +41,18 @@ pub struct Rig {
 
 impl Rig {
     pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A corpus whose settings were changed before its start.
+    pub async fn with(change: impl FnOnce(&mut CorpusConfig)) -> Self {
         let folder = folder();
         let (postgres, url) = start_postgres(&folder).await;
         let db = database::open(url.parse().unwrap()).await.unwrap();
         let index = IndexConfig::Edge(folder.path().join("index"));
-        let corpus = Corpus::open(db, CorpusConfig::new(EmbedderConfig::Hash, index)).await.unwrap();
+        let mut config = CorpusConfig::new(EmbedderConfig::Hash, index);
+        change(&mut config);
+        let corpus = Corpus::open(db, config).await.unwrap();
         Self { corpus, postgres, folder }
     }
 

@@ -28,6 +28,7 @@ mod pages;
 mod paid_once;
 mod provider;
 mod queue;
+mod quotas;
 mod random;
 mod reembed;
 mod schedules;

@@ -21,7 +21,7 @@ use sqlx::PgPool;
 use crate::harness::{Rig, TestApp};
 
 /// Another account than the local one.
-async fn stranger(db: &PgPool) -> Scope {
+pub async fn stranger(db: &PgPool) -> Scope {
     let id = UserId::new();
     sqlx::query("insert into users (id, name, created_at) values ($1, $2, now())")
         .bind(id)
@@ -284,7 +284,7 @@ async fn archives_within_archives_come_to_an_end() {
     rig.stop().await;
 }
 
-fn incoming<'a>(collection: footnote_ingest::ids::CollectionId) -> Incoming<'a> {
+pub fn incoming<'a>(collection: footnote_ingest::ids::CollectionId) -> Incoming<'a> {
     Incoming {
         collection,
         key: "",
@@ -300,7 +300,7 @@ fn incoming<'a>(collection: footnote_ingest::ids::CollectionId) -> Incoming<'a> 
 }
 
 impl Rig {
-    async fn submit(&self, scope: Scope, key: &str, bytes: &[u8]) -> DocumentId {
+    pub async fn submit(&self, scope: Scope, key: &str, bytes: &[u8]) -> DocumentId {
         let collection = collections::ensure(&self.corpus.db, scope, "main").await.unwrap();
         let incoming = Incoming { key, bytes, ..incoming(collection) };
         self.corpus.submit(scope, &incoming).await.unwrap().0
@@ -311,7 +311,7 @@ impl Rig {
     }
 
     /// Waits for something that the workers bring about.
-    async fn until(&self, mut done: impl AsyncFnMut() -> bool) {
+    pub async fn until(&self, mut done: impl AsyncFnMut() -> bool) {
         let look = async {
             while !done().await {
                 tokio::time::sleep(Duration::from_millis(20)).await;
