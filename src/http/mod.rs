@@ -14,6 +14,7 @@ mod health;
 mod jobs;
 mod maintenance;
 mod messages;
+mod metrics;
 mod models;
 mod page;
 mod progress;
@@ -70,6 +71,7 @@ fn native() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(search::search))
         .routes(routes!(collections::list, collections::create))
         .routes(routes!(collections::find, collections::rename, collections::delete))
