@@ -33,6 +33,10 @@ pub struct IngestArgs {
     /// nothing.
     #[arg(long, env = "FOOTNOTE_DRY_RUN")]
     pub dry_run: bool,
+    /// What a million tokens cost at the embedding provider, for a dry run's
+    /// cost.
+    #[arg(long, env = "FOOTNOTE_EMBEDDING_PRICE", value_name = "PRICE")]
+    pub price: Option<f64>,
     /// Delete documents of the collection that are not among the inputs.
     #[arg(long, env = "FOOTNOTE_PRUNE")]
     pub prune: bool,
@@ -88,12 +92,15 @@ impl Report {
 }
 
 /// What documents would cost that are to be added or changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Their bytes, as they are.
     pub bytes: u64,
     /// Tokens to embed, about: a quarter of the bytes.
     pub tokens: u64,
+    /// What those cost, where the price is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
 }
 
 /// An input that could not be read.

@@ -117,7 +117,8 @@ fn print(report: &Report, dry_run: bool, output: Output) -> Result<(), Failure> 
     }
     let verb = if dry_run { "would be " } else { "" };
     if let Some(plan) = report.plan {
-        output.line(&format!("would send {} bytes, about {} tokens to embed", plan.bytes, plan.tokens))?;
+        let cost = plan.cost.map(|cost| format!(", which cost {cost:.4}")).unwrap_or_default();
+        output.line(&format!("would send {} bytes, about {} tokens to embed{cost}", plan.bytes, plan.tokens))?;
     }
     output.line(&format!(
         "{} added, {} changed, {} moved, {} {verb}deleted, {} unchanged, {} skipped, {} failed; {} chunks, {} tokens, {:.1} s",

@@ -135,6 +135,9 @@ fn a_second_run_does_only_what_changed() {
     std::fs::remove_file(notes.path().join("leave/holiday.txt")).unwrap();
 
     let told = footnote.json(&["ingest", path, "--prune", "--dry-run"]);
+    let priced = footnote.json(&["ingest", path, "--dry-run", "--price", "2000000"]);
+    let (tokens, cost) = (priced["plan"]["tokens"].as_f64().unwrap(), priced["plan"]["cost"].as_f64().unwrap());
+    assert!((cost - 2.0 * tokens).abs() < 1e-9, "{priced}");
     let counts =
         |report: &Value| ["added", "changed", "unchanged", "deleted"].map(|name| report[name].as_u64().unwrap());
     assert_eq!(counts(&told), [1, 1, 0, 1]);

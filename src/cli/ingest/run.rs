@@ -144,7 +144,9 @@ impl<'a> Run<'a> {
             self.walked.insert(key.clone());
         }
         let known = self.known.get(&key).filter(|known| known.stage != Stage::Failed);
-        let version = known.filter(|_| !self.args.force).and_then(|known| known.source_version.as_deref());
+        // What an older version of the program read is read again.
+        let current = known.filter(|known| !known.outdated && !self.args.force);
+        let version = current.and_then(|known| known.source_version.as_deref());
         let content = match entry.load(version, self.max_bytes).await {
             Ok(Loaded::Content(content)) => content,
             Ok(Loaded::Unchanged) => {
@@ -164,7 +166,7 @@ impl<'a> Run<'a> {
             entry.title.as_ref().is_none_or(|title| *title == known.title)
                 && meta.as_ref().is_none_or(|meta| known.meta.as_object() == Some(meta))
         };
-        if known.filter(told).is_some_and(|known| known.sha256 == sha256) && !self.args.force {
+        if current.filter(told).is_some_and(|known| known.sha256 == sha256) {
             self.keep(&key, entry.uri, content.version).await?;
             return Ok(None);
         }
@@ -242,6 +244,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "about so many tokens")]
     fn plan(&mut self, sending: &Sending) {
         let is_known = self.known.contains_key(&sending.key);
         let (verb, count) =
@@ -251,6 +254,7 @@ impl<'a> Run<'a> {
         let plan = self.report.plan.get_or_insert_default();
         plan.bytes += bytes;
         plan.tokens += bytes.div_ceil(BYTES_PER_TOKEN);
+        plan.cost = self.args.price.map(|price| price * plan.tokens as f64 / 1e6);
         self.output.note(&format!("would {verb}: {} ({bytes} bytes)", sending.key));
     }
 
