@@ -94,3 +94,25 @@ async fn what_lies_within_a_file_follows_it() {
     assert_eq!(after["uri"], "file:///out/m.eml#birds.txt");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn what_an_older_version_read_is_read_again_when_it_comes_again() {
+    let app = TestApp::start().await;
+    let collection = app.collection("c").await;
+    let path = format!("/api/v1/collections/{collection}/documents");
+    let same = json!({ "key": "a.txt", "text": "The herons stand in the pond." });
+    let outcome = async || app.post(&path, &same).await.json()["documents"][0]["outcome"].clone();
+    assert_eq!(outcome().await, "added");
+    app.settled(&collection).await;
+    assert_eq!(outcome().await, "unchanged");
+    for version in ["parser_version", "chunker_version"] {
+        let older = format!("update revisions set {version} = {version} - 1");
+        sqlx::query(sqlx::AssertSqlSafe(older)).execute(&app.service.app.db).await.unwrap();
+        let listed = app.get(&format!("/api/v1/documents?collection={collection}")).await.json();
+        assert_eq!(listed["items"][0]["outdated"], true, "{listed}");
+        assert_eq!(outcome().await, "changed", "{version}");
+        app.settled(&collection).await;
+        assert_eq!(outcome().await, "unchanged", "{version}");
+    }
+    app.stop().await;
+}

@@ -47,13 +47,13 @@ impl Canary {
         if let Some(revision) = read.as_ref().ok().and_then(|document| document["revision_id"].as_str()) {
             let _ = self.revision.set(revision.to_owned());
         }
-        let mut doors = vec![("row", is_there(read))];
+        let mut doors = vec![("row", is_there(&read))];
         // What answers with bytes cannot be read as JSON.
         let original = client.get::<Value>(&format!("{}/original", self.path())).await;
         doors.push(("original", !is_missing(&original)));
         if let Some(revision) = self.revision.get() {
             let text = client.get::<Value>(&format!("/api/v1/revisions/{revision}/text")).await;
-            doors.push(("text", is_there(text)));
+            doors.push(("text", is_there(&text)));
         }
         doors
     }
@@ -75,8 +75,8 @@ fn is_missing<T>(answer: &Result<T, ClientError>) -> bool {
     matches!(answer, Err(ClientError::Refused { status: 404, .. }))
 }
 
-fn is_there(answer: Result<Value, ClientError>) -> bool {
-    let missing = is_missing(&answer);
+fn is_there(answer: &Result<Value, ClientError>) -> bool {
+    let missing = is_missing(answer);
     assert!(missing || answer.is_ok(), "{answer:?}");
     !missing
 }

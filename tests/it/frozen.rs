@@ -115,7 +115,7 @@ async fn a_worker_that_was_frozen_past_its_lease_commits_nothing() {
     signal(&frozen, Signal::TERM);
     assert!(frozen.wait().unwrap().success());
     let documents = freezes * DOCUMENTS;
-    let twice = provider.read(|ledger| ledger.twice());
+    let twice = provider.read(super::counting::Ledger::twice);
     eprintln!(
         "{freezes} freezes, {missed} of them with nothing in hand, {documents} documents: {taken} claims were taken \
          over before the frozen worker woke, {twice} texts paid for twice"

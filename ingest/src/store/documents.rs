@@ -1,12 +1,18 @@
 //! Documents: a stable key inside a collection, and the stage it has reached.
 
+mod deletion;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sqlx::PgExecutor;
 
+use crate::chunk::CHUNKER_VERSION;
 use crate::ids::{CollectionId, DocumentId, RevisionId};
+use crate::parse::PARSER_VERSION;
 use crate::scope::Scope;
 use crate::store::{edits, jobs};
+
+pub use deletion::{delete, delete_children};
 
 /// How far a document has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
@@ -80,7 +86,11 @@ pub async fn submit(
         r#"
         select
             id as "id: DocumentId", source_sha256, meta, stage as "stage: Stage", uri,
-            ($3::text is null or title = $3) as "same_title!"
+            ($3::text is null or title = $3) as "same_title!",
+            exists (
+                select from revisions r
+                where r.id = documents.revision_id and (r.parser_version < $4 or r.chunker_version < $5)
+            ) as "outdated!"
         from documents
         where collection_id = $1 and key = $2 and deleted_at is null
         for update
@@ -88,6 +98,8 @@ pub async fn submit(
         upload.collection as _,
         upload.key,
         upload.title,
+        PARSER_VERSION,
+        CHUNKER_VERSION,
     )
     .fetch_optional(&mut **tx)
     .await?;
@@ -96,7 +108,8 @@ pub async fn submit(
             && known.meta == meta
             && known.same_title
             && known.uri.as_deref() == upload.uri
-            && known.stage != Stage::Failed;
+            && known.stage != Stage::Failed
+            && !known.outdated;
         if same && !upload.force {
             edits::note_version(&mut **tx, scope, known.id, upload.version).await?;
             return Ok((known.id, Outcome::Unchanged));
@@ -188,6 +201,9 @@ pub struct Document {
     /// What its source told of the version that was read: an `ETag`, a blob's
     /// id, a file's size and time.
     pub source_version: Option<String>,
+    /// Whether it was read by an older parser or cut by an older chunker than
+    /// this program's: it is read again when it comes in again.
+    pub outdated: bool,
 }
 
 /// Which documents to list.
@@ -224,8 +240,10 @@ pub async fn list(
             encode(d.source_sha256, 'hex') as "sha256!", d.source_bytes as bytes,
             coalesce(c.chunks, 0) as "chunks!", coalesce(c.embedded, 0) as "embedded!",
             d.failure_code, d.failure_message, d.created_at, d.updated_at,
-            d.queued_at, d.words_at, d.done_at, d.parent_id as "parent_id: DocumentId", d.source_version
+            d.queued_at, d.words_at, d.done_at, d.parent_id as "parent_id: DocumentId", d.source_version,
+            coalesce(r.parser_version < $8 or r.chunker_version < $9, false) as "outdated!"
         from documents d
+        left join revisions r on r.id = d.revision_id
         left join lateral (
             select count(*) as chunks, count(*) filter (where embedded) as embedded
             from chunks where revision_id = d.revision_id
@@ -246,6 +264,8 @@ pub async fn list(
         filter.id as _,
         filter.after as _,
         limit,
+        PARSER_VERSION,
+        CHUNKER_VERSION,
     )
     .fetch_all(db)
     .await
@@ -307,89 +327,4 @@ pub async fn progress(db: impl PgExecutor<'_>, scope: Scope, collection: Collect
     )
     .fetch_one(db)
     .await
-}
-
-/// Deletes documents and those that lay within their files: they are invisible
-/// to queries from this commit on; their rows and points are purged later.
-/// Returns those that were there.
-///
-/// # Errors
-/// What the database says.
-pub async fn delete(
-    tx: &mut sqlx::PgTransaction<'_>,
-    scope: Scope,
-    collection: Option<CollectionId>,
-    ids: Option<&[DocumentId]>,
-) -> sqlx::Result<Vec<DocumentId>> {
-    let deleted = sqlx::query_scalar!(
-        r#"
-        with recursive family as (
-            select id from documents
-            where owner_id = $1 and deleted_at is null
-              and ($2::uuid is null or collection_id = $2)
-              and ($3::uuid[] is null or id = any($3))
-            union
-            select child.id
-            from documents child
-            join family on child.parent_id = family.id
-            where child.deleted_at is null
-        ),
-        locked as materialized (
-            select id from documents
-            where id in (select id from family) and deleted_at is null
-            order by id
-            for update
-        )
-        update documents
-        set deleted_at = now(), updated_at = now(), version = version + 1
-        where id in (select id from locked)
-        returning id as "id: DocumentId"
-        "#,
-        scope.owner() as _,
-        collection as _,
-        ids as _,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    // Who works on one of them may not commit any more.
-    jobs::discard(tx, &deleted).await?;
-    sqlx::query!(
-        r#"
-        insert into purges (revision_id, owner_id, created_at)
-        select r.id, r.owner_id, now() from revisions r where r.document_id = any($1)
-        on conflict do nothing
-        "#,
-        &deleted as _,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(deleted)
-}
-
-/// Deletes the documents that lay within these documents' files and do so no
-/// more: all but those of the given keys.
-///
-/// # Errors
-/// What the database says.
-pub async fn delete_children(
-    tx: &mut sqlx::PgTransaction<'_>,
-    scope: Scope,
-    parents: &[DocumentId],
-    keep: &[String],
-) -> sqlx::Result<()> {
-    let gone: Vec<DocumentId> = sqlx::query_scalar!(
-        r#"
-        select id as "id: DocumentId" from documents
-        where owner_id = $1 and parent_id = any($2) and deleted_at is null and key <> all($3)
-        "#,
-        scope.owner() as _,
-        parents as _,
-        keep,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    if !gone.is_empty() {
-        delete(tx, scope, None, Some(&gone)).await?;
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! What the documents ought to be, in a map.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use footnote::client::{Client, ClientError, query_value};
 use serde_json::{Value, json};
@@ -75,7 +75,8 @@ impl Change {
         let word = random.word();
         let mut text = format!("The {word} is kept here.");
         for n in 0..random.below(SENTENCES) {
-            text.push_str(&format!(" Sentence {n} speaks of {} and of {}.", random.word(), random.word()));
+            let (first, second) = (random.word(), random.word());
+            let _ = write!(text, " Sentence {n} speaks of {first} and of {second}.");
         }
         Self::Put { key, text, word }
     }
