@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use sqlx::PgPool;
 use sqlx::types::Json;
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use crate::config::{Config, EmbedderConfig, IndexConfig};
 use crate::disk::DiskGuard;
@@ -102,6 +103,7 @@ impl Spaces {
         let index = open_index(&config.index.named(&live.suffix), embedder.dimensions(), config).await?;
         let held = vec![Held { generation: live.clone(), index: index.clone() }];
         let live = Arc::new(Space { generation: live.id, embedder, index });
+        sweep(&config.index, &generations::list(db).await?);
         let open = Open { live, building: None, held, leaving: Vec::new() };
         let spaces = Self { open: RwLock::new(open), configured: model, changing: Mutex::default() };
         if let Err(error) = spaces.refresh(db, config).await {
@@ -232,6 +234,15 @@ pub(crate) async fn plan(db: &PgPool, config: &Config) -> Result<()> {
         generations::revive(db).await?;
         return Ok(());
     }
+    if let Some(other) = find(&listed, State::Building).filter(|building| building.model != model) {
+        return Err(Error::Invalid {
+            field: "model",
+            problem: format!(
+                "is `{model}`, while an index is built for `{}`; finish that one, or remove it with `footnote reembed discard`",
+                other.model
+            ),
+        });
+    }
     // One beside the live one is enough: it takes as much room again.
     generations::delete(db, State::Previous).await?;
     let id = GenerationId::new();
@@ -305,6 +316,28 @@ async fn remove(held: Held, config: &Config) {
     };
     if let Err(error) = removed {
         tracing::warn!(%error, "an index that is not used any more could not be removed");
+    }
+}
+
+/// Removes the folders of indexes that were forgotten while they were in use,
+/// by a process that ended then.
+fn sweep(index: &IndexConfig, listed: &[Generation]) {
+    let IndexConfig::Edge(folder) = index else { return };
+    let (Some(beside), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str())) else {
+        return;
+    };
+    let is_left = |name_beside: &str| {
+        let suffix = name_beside.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+        suffix.is_some_and(|suffix| {
+            Uuid::try_parse(suffix).is_ok() && !listed.iter().any(|generation| generation.suffix == suffix)
+        })
+    };
+    for entry in std::fs::read_dir(beside).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_left)
+            && let Err(error) = remove_folder(&entry.path())
+        {
+            tracing::warn!(%error, "an index that is not used any more could not be removed");
+        }
     }
 }
 

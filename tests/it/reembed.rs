@@ -132,7 +132,10 @@ async fn the_model_changes_under_searches_and_goes_back() {
     let old = model(&app).await;
     app.settings.embedding_base_url = Some(format!("http://{}/v1", provider().await));
     app.settings.embedding_model = Some("topics".into());
+    let left = app.settings.data_dir.join("index-0123456789abcdef0123456789abcdef");
+    std::fs::create_dir_all(&left).unwrap();
     let app = app.restarted().await;
+    assert!(!left.exists(), "an index that nobody knows of leaves the disk");
     assert_eq!(model(&app).await, old, "the index goes on with the model that it was built with");
 
     let (stop, searches) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
