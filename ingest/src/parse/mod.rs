@@ -34,7 +34,7 @@ pub use unpack::MAX_DEPTH;
 use crate::document::{Member, Parsed, Syntax, TextMap};
 
 /// Bumped whenever the canonical text of any format may change.
-pub const PARSER_VERSION: i32 = 2;
+pub const PARSER_VERSION: i32 = 3;
 
 /// A file to read.
 #[derive(Debug, Clone, Copy)]

@@ -1,32 +1,32 @@
 //! PDF: the text of each page in reading order. Imports the document types and
 //! the canonical form.
 //!
-//! The library says what stands where; [`layout`] makes lines of it and
-//! [`paragraphs`] joins them. A panic of the library costs the page that it is
+//! The library says what stands where, which [`pieces`] and [`glyphs`] correct;
+//! [`layout`] makes lines of it, mirrored by [`bidi`] where they run from right
+//! to left, and [`paragraphs`] joins them. A panic of the library costs the page that it is
 //! about, and nothing else.
 
+mod bidi;
+mod glyphs;
 mod images;
 mod layout;
 mod paragraphs;
+mod pieces;
 mod reader;
+mod repeated;
 mod tables;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-use layout::Segment;
 use paragraphs::{Block, HEADING_RATIO, Kind};
 use reader::{Content, Document};
+use repeated::without_repeated;
 
 use super::canonical::Canonical;
 use super::{ParseError, canonical};
 use crate::document::{Member, PageSpan, Parsed, Span, Syntax, TextMap};
 
-/// Rows at the top and at the bottom of a page that may repeat; less on a page
-/// that hardly has more.
-const MARGIN_ROWS: usize = 2;
-/// Pages from which on something can be said to repeat.
-const REPEATING_PAGES: usize = 3;
 /// Longest heading, in characters.
 const HEADING_CHARACTERS: usize = 200;
 /// Letters and digits that a scanned page may have as text: a page number, or
@@ -36,8 +36,8 @@ const STAMP_LETTERS: usize = 40;
 /// Reads a file. The title is the document's own, or else its first heading.
 ///
 /// # Errors
-/// [`ParseError::Encrypted`], [`ParseError::Broken`] and
-/// [`ParseError::NeedsOcr`].
+/// [`ParseError::Encrypted`], [`ParseError::Broken`], [`ParseError::NeedsOcr`]
+/// where pages are pictures, and [`ParseError::NoText`] where none is.
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
     reader::with_stack(|| {
         let document = reader::open(bytes)?;
@@ -72,7 +72,7 @@ pub(super) fn recognised(bytes: &[u8], texts: &[(u32, String)]) -> Result<Parsed
 /// whose picture cannot be read, is left out.
 ///
 /// # Errors
-/// As [`parse`], but for [`ParseError::NeedsOcr`].
+/// As [`parse`], but for [`ParseError::NeedsOcr`] and [`ParseError::NoText`].
 pub(super) fn scans(bytes: &[u8], pages: &[u32]) -> Result<Vec<Member>, ParseError> {
     reader::with_stack(|| {
         let document = reader::open(bytes)?;
@@ -87,8 +87,13 @@ pub(super) fn scans(bytes: &[u8], pages: &[u32]) -> Result<Vec<Member>, ParseErr
 fn read(document: &Document, pages: Vec<Content>) -> Result<Parsed, ParseError> {
     let hardly = |(page, number): (&Content, u32)| (page.letters() <= STAMP_LETTERS).then_some(number);
     let hardly: Vec<u32> = pages.iter().zip(1..).filter_map(hardly).collect();
-    let mut parsed = written(document.title(), pages)?;
-    parsed.map.scans = hardly.into_iter().filter(|number| document.is_scan(*number as usize - 1)).collect();
+    let scans: Vec<u32> = hardly.into_iter().filter(|number| document.is_scan(*number as usize - 1)).collect();
+    let count = pages.len();
+    let mut parsed = written(document.title(), pages);
+    if parsed.text.is_empty() {
+        return Err(if scans.is_empty() { ParseError::NoText } else { ParseError::NeedsOcr { pages: count } });
+    }
+    parsed.map.scans = scans;
     Ok(parsed)
 }
 
@@ -107,8 +112,7 @@ fn recognised_lines(text: &str) -> Vec<String> {
 }
 
 /// The document that pages make.
-fn written(title: Option<String>, contents: Vec<Content>) -> Result<Parsed, ParseError> {
-    let pages = contents.len();
+fn written(title: Option<String>, contents: Vec<Content>) -> Parsed {
     let contents = without_repeated(contents);
     let body = body_size(&contents);
     let pieces: Vec<Vec<Piece>> = contents.into_iter().map(|content| pieces(content, body)).collect();
@@ -130,11 +134,8 @@ fn written(title: Option<String>, contents: Vec<Content>) -> Result<Parsed, Pars
         }
     }
     let (text, map) = out.finish();
-    if text.is_empty() {
-        return Err(ParseError::NeedsOcr { pages });
-    }
     let title = title.or_else(|| map.headings.first().map(|heading| heading.title.clone()));
-    Ok(Parsed { title, text, map: TextMap { pages: spans, ..map }, syntax: Syntax::Plain, members: Vec::new() })
+    Parsed { title, text, map: TextMap { pages: spans, ..map }, syntax: Syntax::Plain, members: Vec::new() }
 }
 
 /// What is written as one.
@@ -226,46 +227,6 @@ fn write(pieces: &[Piece], levels: &Levels, out: &mut Canonical) {
     }
 }
 
-/// Pages without the lines that repeat at their top or bottom, whatever the
-/// numbers in them.
-fn without_repeated(mut pages: Vec<Content>) -> Vec<Content> {
-    if pages.len() < REPEATING_PAGES {
-        return pages;
-    }
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    for page in &pages {
-        let Content::Rows { rows, .. } = page else { continue };
-        let margin: BTreeSet<String> = margin_rows(rows.len()).map(|row| without_digits(&rows[row])).collect();
-        for key in margin {
-            *counts.entry(key).or_default() += 1;
-        }
-    }
-    // Left and right pages may differ: half of an odd number is rounded down.
-    let half = (pages.len() / 2).max(2);
-    for page in &mut pages {
-        let Content::Rows { rows, .. } = page else { continue };
-        let repeated: BTreeSet<usize> = margin_rows(rows.len())
-            .filter(|row| counts.get(&without_digits(&rows[*row])).is_some_and(|count| *count >= half))
-            .collect();
-        let mut row = 0;
-        rows.retain(|_| {
-            row += 1;
-            !repeated.contains(&(row - 1))
-        });
-    }
-    pages
-}
-
-fn margin_rows(rows: usize) -> impl Iterator<Item = usize> {
-    let margin = MARGIN_ROWS.min(rows / 3);
-    (0..rows).filter(move |row| *row < margin || row + margin >= rows)
-}
-
-fn without_digits(row: &[Segment]) -> String {
-    let text: String = row.iter().flat_map(|segment| segment.text.chars()).collect();
-    text.chars().filter(|c| !c.is_numeric() && !c.is_whitespace()).collect()
-}
-
 /// The size in which most letters are set.
 fn body_size(pages: &[Content]) -> f32 {
     let mut letters: HashMap<Size, usize> = HashMap::new();
@@ -315,3 +276,6 @@ impl Levels {
         place.filter(|_| self.is_heading(block)).map(|place| u8::try_from(place + 1).unwrap_or(6).min(6))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,11 +57,11 @@ impl Line {
 }
 
 /// How far base lines of one line may lie apart, in font sizes.
-const SAME_LINE: f32 = 0.45;
+pub(super) const SAME_LINE: f32 = 0.45;
 /// Gap that ends a segment, in font sizes.
-const SEGMENT_GAP: f32 = 1.0;
+pub(super) const SEGMENT_GAP: f32 = 1.0;
 /// Gap between letters that is a space, in font sizes.
-const WORD_GAP: f32 = 0.15;
+pub(super) const WORD_GAP: f32 = 0.15;
 /// Places where a column may start that are tried.
 const GUTTERS_TRIED: usize = 24;
 /// Segments that a column has at least.

@@ -1,17 +1,19 @@
-//! What the library finds in a file. Only this file and [`images`] know its
-//! types. Imports the errors and the layout.
+//! What the library finds in a file. Only this file, [`images`], [`pieces`] and
+//! [`glyphs`] know its types. Imports the errors, the layout and what runs from
+//! right to left.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use pdf_oxide::extractors::text::{ArtifactType, PaginationSubtype};
-use pdf_oxide::layout::TextSpan;
+use pdf_oxide::layout::{TextChar, TextSpan};
 use pdf_oxide::optional_content::decode_pdf_text_string;
 use pdf_oxide::{Error, PdfDocument};
 
 use super::super::{ParseError, canonical};
 use super::images::{self, Scan};
 use super::layout::{self, Run, Segment};
+use super::{bidi, glyphs, pieces};
 
 /// Longest title that is taken for one, in characters.
 const TITLE_CHARACTERS: usize = 300;
@@ -20,7 +22,7 @@ const TITLE_CHARACTERS: usize = 300;
 pub(super) enum Content {
     /// Segments by base line, and runs that stand across the page.
     Rows { rows: Vec<Vec<Segment>>, aside: Vec<String> },
-    /// Lines as the library orders them, for scripts that run otherwise.
+    /// Lines as the library orders them, for scripts that run downwards.
     Lines(Vec<String>),
 }
 
@@ -126,7 +128,7 @@ impl Document {
 }
 
 /// Why the library gave nothing.
-enum Failure {
+pub(super) enum Failure {
     Library(Error),
     Panic,
 }
@@ -142,7 +144,7 @@ impl Failure {
 
 /// Calls the library; a panic in it is an error as any other. What it leaves
 /// behind is not read but through its own locks, which recover.
-fn contained<T>(call: impl FnOnce() -> pdf_oxide::Result<T>) -> Result<T, Failure> {
+pub(super) fn contained<T>(call: impl FnOnce() -> pdf_oxide::Result<T>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(Failure::Library),
         Err(_) => Err(Failure::Panic),
@@ -172,10 +174,46 @@ fn is_readable(document: &PdfDocument) -> bool {
 
 fn page(document: &PdfDocument, index: usize) -> Result<Content, Failure> {
     let spans = contained(|| document.extract_spans(index))?;
+    if bidi::is_page(spans.iter().map(|span| span.text.as_str())) {
+        return Ok(from_the_right(document, index, spans));
+    }
+    if let Some(content) = by_glyphs(document, index, &spans) {
+        return Ok(content);
+    }
+    let spans = pieces::unglued(document, index, spans);
     if spans.is_empty() || runs_otherwise(&spans) {
         let text = contained(|| document.extract_text(index))?;
         return Ok(Content::Lines(text.lines().map(str::to_owned).collect()));
     }
+    let (runs, aside) = upright(spans);
+    Ok(Content::Rows { rows: layout::rows(runs), aside })
+}
+
+/// A page that is read from the right: its rows stand mirrored.
+fn from_the_right(document: &PdfDocument, index: usize, spans: Vec<TextSpan>) -> Content {
+    let aside =
+        spans.iter().filter(|span| is_turned(span) && !is_marginal(span)).map(|span| span.text.clone()).collect();
+    let (runs, _) = upright(pieces::unmerged(document, index, spans));
+    Content::Rows { rows: layout::rows(bidi::runs(runs)), aside }
+}
+
+/// A page whose spans lost letters that its glyphs have.
+fn by_glyphs(document: &PdfDocument, index: usize, spans: &[TextSpan]) -> Option<Content> {
+    if spans.iter().any(|span| span.wmode == 1) {
+        return None;
+    }
+    let glyphs = glyphs::lost(document, index, spans)?;
+    let marginal: Vec<_> = spans.iter().filter(|span| is_marginal(span)).collect();
+    let is_shown = |glyph: &TextChar| !marginal.iter().any(|span| pieces::holds(span, glyph));
+    let (mut runs, turned) = glyphs::runs(glyphs.into_iter().filter(is_shown).collect());
+    runs.extend(spans.iter().filter(|span| pieces::is_field(span)).cloned().map(run));
+    let lines = turned.into_iter().flat_map(|runs| layout::lines(layout::rows(runs)));
+    let text = |line: layout::Line| line.cells.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join(" ");
+    Some(Content::Rows { rows: layout::rows(runs), aside: lines.map(text).collect() })
+}
+
+/// The runs of what is upright, and the texts of what is not.
+fn upright(spans: Vec<TextSpan>) -> (Vec<Run>, Vec<String>) {
     let (mut runs, mut aside) = (Vec::new(), Vec::new());
     for span in spans.into_iter().filter(|span| !is_marginal(span)) {
         if is_turned(&span) {
@@ -184,14 +222,15 @@ fn page(document: &PdfDocument, index: usize) -> Result<Content, Failure> {
             runs.push(run(span));
         }
     }
-    Ok(Content::Rows { rows: layout::rows(runs), aside })
+    (runs, aside)
 }
 
+/// A span as the layout knows it.
 fn run(span: TextSpan) -> Run {
     Run {
         x: [span.bbox.x, span.bbox.x + span.bbox.width],
         y: span.bbox.y,
-        size: span.font_size,
+        size: span.font_size.abs(),
         is_mono: span.is_monospace,
         is_bold: span.font_weight.is_bold(),
         text: span.text,
@@ -200,7 +239,7 @@ fn run(span: TextSpan) -> Run {
 
 /// Whether the file itself says so. `Other` is also what the library guesses,
 /// but only from the second page on; what repeats is found for all pages alike.
-fn is_marginal(span: &TextSpan) -> bool {
+pub(super) fn is_marginal(span: &TextSpan) -> bool {
     matches!(&span.artifact_type, Some(ArtifactType::Pagination(kind)) if *kind != PaginationSubtype::Other)
 }
 
@@ -208,21 +247,16 @@ fn is_turned(span: &TextSpan) -> bool {
     span.rotation_degrees.abs() > 10.0
 }
 
-/// Whether most of a page is turned, or a good part runs from right to left or
-/// downwards.
+/// Whether most of a page is turned, or a good part runs downwards.
 fn runs_otherwise(spans: &[TextSpan]) -> bool {
     let (mut all, mut turned, mut other) = (0, 0, 0);
     for span in spans {
         let letters = span.text.len();
         all += letters;
         turned += if is_turned(span) { letters } else { 0 };
-        other += if span.wmode == 1 || span.text.chars().any(is_right_to_left) { letters } else { 0 };
+        other += if span.wmode == 1 { letters } else { 0 };
     }
     turned * 2 > all || other * 5 > all
-}
-
-fn is_right_to_left(letter: char) -> bool {
-    matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
 fn title(document: &PdfDocument) -> Option<String> {
