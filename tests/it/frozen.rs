@@ -23,8 +23,10 @@ use crate::random::{Random, number};
 const DOCUMENTS: u64 = 300;
 /// Milliseconds after its first claim at which a process is frozen at the latest.
 const LATEST: u64 = 120;
-/// Documents that are not done when a process is frozen, at least.
-const MANY_QUEUED: i64 = 40;
+/// Claims that a process is left to make before it is frozen, at most.
+const HELD: usize = 120;
+/// How long the provider takes for each request.
+const DELAY: Duration = Duration::from_millis(100);
 /// Rounds from which on one lease is waited for.
 const MANY: u64 = 10;
 
@@ -45,12 +47,16 @@ async fn held(fleet: &Fleet) -> Vec<Held> {
     sqlx::query_as("select id, fence from jobs where state = 'running'").fetch_all(&fleet.db).await.unwrap()
 }
 
-/// Freezes a process while it holds claims, and says which. None, if it was
-/// done before.
-async fn freeze(fleet: &Fleet, child: &Child, random: &mut Random) -> Vec<Held> {
-    let queued = "select count(*) from jobs";
-    until("queue", async || (fleet.count(queued).await >= MANY_QUEUED).then_some(())).await;
-    until("claim", async || (!held(fleet).await.is_empty()).then_some(())).await;
+/// Freezes a process while it holds claims, and says which. None, if all of
+/// `documents` were done before.
+async fn freeze(fleet: &Fleet, child: &Child, documents: u64, random: &mut Random) -> Vec<Held> {
+    let least = 1 + random.index(HELD);
+    let done = "select count(*) from documents where stage = 'done'";
+    until("claims", async || {
+        let is_held = held(fleet).await.len() >= least;
+        (is_held || fleet.count(done).await == i64::try_from(documents).unwrap()).then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(random.below(LATEST))).await;
     signal(child, Signal::STOP);
     until("stop", async || is_stopped(child).then_some(())).await;
@@ -87,7 +93,7 @@ async fn a_worker_that_was_frozen_past_its_lease_commits_nothing() {
     let Some(qdrant) = qdrant() else { return };
     let freezes = number("FOOTNOTE_FREEZES", 1);
     let mut random = Random::seeded();
-    let provider = Counting::start(Faults { delay: Duration::from_millis(30), ..Faults::default() }).await;
+    let provider = Counting::start(Faults { delay: DELAY, ..Faults::default() }).await;
     let fleet = Fleet::start(&provider, Some(qdrant)).await;
     let desk = fleet.desk().await;
     let mut frozen = fleet.worker();
@@ -97,7 +103,7 @@ async fn a_worker_that_was_frozen_past_its_lease_commits_nothing() {
             let (key, text) = report(round, n);
             desk.submit(&key, &text).await;
         }
-        let claims = freeze(&fleet, &frozen, &mut random).await;
+        let claims = freeze(&fleet, &frozen, (round + 1) * DOCUMENTS, &mut random).await;
         expire(&fleet, freezes >= MANY && round == 0).await;
         let mut other = fleet.worker();
         if claims.is_empty() {
@@ -132,7 +138,7 @@ async fn a_worker_that_was_frozen_past_its_lease_commits_nothing() {
 async fn a_server_that_was_frozen_past_its_own_leases_does_each_document_once() {
     let freezes = number("FOOTNOTE_FREEZES", 1);
     let mut random = Random::seeded();
-    let provider = Counting::start(Faults { delay: Duration::from_millis(30), ..Faults::default() }).await;
+    let provider = Counting::start(Faults { delay: DELAY, ..Faults::default() }).await;
     let fleet = Fleet::start(&provider, None).await;
     let server = fleet.serve();
     let client = Client::new(Transport::http(&server.url).unwrap());
@@ -148,7 +154,7 @@ async fn a_server_that_was_frozen_past_its_own_leases_does_each_document_once() 
                 let _: Value = client.post(&path, &json!({ "key": key, "text": text })).await.unwrap();
             });
         }
-        in_hand += freeze(&fleet, &server.child, &mut random).await.len();
+        in_hand += freeze(&fleet, &server.child, (round + 1) * DOCUMENTS, &mut random).await.len();
         expire(&fleet, freezes >= MANY && round == 0).await;
         signal(&server.child, Signal::CONT);
         uploads.join_all().await;
