@@ -144,12 +144,17 @@ pub async fn finish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId]) 
     .execute(&mut **tx)
     .await?;
     sqlx::query!("delete from purges where revision_id = any($1)", revisions as _).execute(&mut **tx).await?;
-    // A tombstone without revisions has done its work.
+    // A tombstone without revisions has done its work. One that somebody locks
+    // goes with a later purge: waiting for it here could be waiting in a circle.
     sqlx::query!(
         r#"
-        delete from documents d
-        where d.deleted_at is not null
-          and not exists (select from revisions r where r.document_id = d.id)
+        delete from documents
+        where id in (
+            select d.id from documents d
+            where d.deleted_at is not null
+              and not exists (select from revisions r where r.document_id = d.id)
+            for update skip locked
+        )
         "#,
     )
     .execute(&mut **tx)
