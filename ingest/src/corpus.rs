@@ -156,7 +156,7 @@ impl Corpus {
         gate.check_upload(&mut tx, scope, upload.collection, upload.key, upload.bytes).await?;
         let (document, outcome) = documents::submit(&mut tx, scope, &upload).await?;
         if outcome != Outcome::Unchanged {
-            originals::keep(&mut *tx, scope, &sha256, incoming.bytes).await?;
+            originals::keep(&mut tx, scope, &sha256, incoming.bytes).await?;
         }
         tx.commit().await?;
         self.work.notify_waiters();
@@ -194,7 +194,7 @@ impl Corpus {
                 parent: Some((within.id, within.depth + 1)),
             };
             documents::submit(tx, scope, &upload).await?;
-            originals::keep(&mut **tx, scope, &sha256, &member.bytes).await?;
+            originals::keep(tx, scope, &sha256, &member.bytes).await?;
             keys.push(key);
         }
         documents::delete_children(tx, scope, &[within.id], &keys).await?;

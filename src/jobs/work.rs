@@ -92,7 +92,9 @@ async fn act(app: &App, claim: &Claim) -> Result<Value> {
     match &claim.action.0 {
         Action::Sync(what) => Ok(json!(sync::run(app, scope, &claim.name, what).await?)),
         Action::Purge => {
-            let originals = originals::drop_unreferenced(&app.db, scope).await?;
+            let mut tx = app.db.begin().await?;
+            let originals = originals::drop_unreferenced(&mut tx, scope).await?;
+            tx.commit().await?;
             let runs = schedule_runs::drop_ended(&app.db, scope, KEEP_DAYS).await?;
             Ok(json!({ "originals": originals, "runs": runs }))
         }

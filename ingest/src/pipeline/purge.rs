@@ -47,7 +47,7 @@ impl Rounds for Line {
             }
             let mut tx = self.corpus.db.begin().await?;
             purges::finish(&mut tx, &revisions).await?;
-            originals::drop_unreferenced(&mut *tx, scope).await?;
+            originals::drop_unreferenced(&mut tx, scope).await?;
             tx.commit().await?;
         }
         Ok(Round::Worked)

@@ -5,24 +5,41 @@ use sqlx::PgExecutor;
 use crate::ids::DocumentId;
 use crate::scope::Scope;
 
-/// Keeps the bytes, unless they are there already.
+/// Keeps the bytes, unless they are there already; then nobody drops them
+/// until the transaction ends, in which their document comes in.
 ///
 /// # Errors
 /// What the database says.
-pub async fn keep(db: impl PgExecutor<'_>, scope: Scope, sha256: &[u8], bytes: &[u8]) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        insert into originals (owner_id, sha256, bytes)
-        values ($1, $2, $3)
-        on conflict do nothing
-        "#,
-        scope.owner() as _,
-        sha256,
-        bytes,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+pub async fn keep(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, sha256: &[u8], bytes: &[u8]) -> sqlx::Result<()> {
+    loop {
+        // Waits for who is about to drop them. Keepers do not wait for each other.
+        let found = sqlx::query_scalar!(
+            r#"select true as "found!" from originals where owner_id = $1 and sha256 = $2 for key share"#,
+            scope.owner() as _,
+            sha256,
+        )
+        .fetch_optional(&mut **tx)
+        .await?;
+        if found.is_some() {
+            return Ok(());
+        }
+        let inserted = sqlx::query!(
+            r#"
+            insert into originals (owner_id, sha256, bytes)
+            values ($1, $2, $3)
+            on conflict do nothing
+            "#,
+            scope.owner() as _,
+            sha256,
+            bytes,
+        )
+        .execute(&mut **tx)
+        .await?;
+        // None if another had them meanwhile: theirs may be dropped too.
+        if inserted.rows_affected() > 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// The bytes of a document as they came in, with its media type and key.
@@ -60,23 +77,40 @@ pub async fn of_document(
     .await
 }
 
-/// Drops bytes that no document refers to any more.
+/// Drops bytes that no document refers to any more. Those that are being kept
+/// for another are left for the next time.
 ///
 /// # Errors
 /// What the database says.
-pub async fn drop_unreferenced(db: impl PgExecutor<'_>, scope: Scope) -> sqlx::Result<u64> {
+pub async fn drop_unreferenced(tx: &mut sqlx::PgTransaction<'_>, scope: Scope) -> sqlx::Result<u64> {
+    let idle = sqlx::query_scalar!(
+        r#"
+        select o.sha256 from originals o
+        where o.owner_id = $1
+          and not exists (
+              select from documents d
+              where d.owner_id = o.owner_id and d.source_sha256 = o.sha256 and d.deleted_at is null
+          )
+        for update of o skip locked
+        "#,
+        scope.owner() as _,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    // A statement of its own: it sees the documents that came in before the lock.
     let done = sqlx::query!(
         r#"
         delete from originals o
-        where o.owner_id = $1
+        where o.owner_id = $1 and o.sha256 = any($2)
           and not exists (
               select from documents d
               where d.owner_id = o.owner_id and d.source_sha256 = o.sha256 and d.deleted_at is null
           )
         "#,
         scope.owner() as _,
+        &idle,
     )
-    .execute(db)
+    .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected())
 }
