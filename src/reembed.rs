@@ -101,8 +101,12 @@ pub async fn compare(app: &App, scope: Scope, questions: Vec<Question>) -> Resul
         true => asked(app, scope).await?,
         false => questions,
     };
-    if questions.is_empty() || questions.len() > MAX_QUESTIONS {
-        let problem = format!("must be 1 to {MAX_QUESTIONS}; none were asked here yet that could stand in for them");
+    if questions.len() > MAX_QUESTIONS {
+        let problem = format!("are {}; give {MAX_QUESTIONS} at most", questions.len());
+        return Err(Error::Invalid { field: "questions", problem });
+    }
+    if questions.is_empty() {
+        let problem = "are missing; give some, for none were asked here yet that could stand in for them".into();
         return Err(Error::Invalid { field: "questions", problem });
     }
     let live = app.corpus.live();

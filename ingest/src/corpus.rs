@@ -13,7 +13,7 @@ use crate::config::{Config, IndexConfig};
 use crate::disk::DiskGuard;
 use crate::document::Member;
 use crate::error::{Error, Result};
-use crate::ids::{CollectionId, DocumentId, JobId};
+use crate::ids::{CollectionId, DocumentId, GenerationId, JobId};
 use crate::index::bm25::Bm25;
 use crate::quota::{Exceeded, Quota, Quotas, Usage};
 use crate::reader::Reader;
@@ -109,6 +109,11 @@ impl Corpus {
     #[must_use]
     pub fn has_configured_model(&self) -> bool {
         self.spaces.is_configured()
+    }
+
+    /// The build of the index that is under way, if one is.
+    pub(crate) fn generation_in_building(&self) -> Option<GenerationId> {
+        self.spaces.generation_in_building()
     }
 
     /// The one that is built beside it, if one is. Its model is loaded.

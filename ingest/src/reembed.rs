@@ -88,7 +88,9 @@ pub async fn begin(corpus: &Corpus) -> Result<Builds> {
 /// # Errors
 /// [`Error::NotFound`] when there is none.
 pub async fn back(corpus: &Corpus) -> Result<Builds> {
-    if !generations::revive(&corpus.db).await? {
+    let is_building = |generation: &Generation| generation.state == State::Building;
+    // It may have begun to catch up before.
+    if !generations::revive(&corpus.db).await? && !generations::list(&corpus.db).await?.iter().any(is_building) {
         return Err(Error::NotFound("index"));
     }
     announce(corpus).await
@@ -99,12 +101,10 @@ pub async fn back(corpus: &Corpus) -> Result<Builds> {
 /// # Errors
 /// [`Error::NotFound`] when there is none.
 pub async fn discard(corpus: &Corpus) -> Result<Builds> {
-    let mut gone = false;
-    for state in [State::Building, State::Previous] {
-        gone |= generations::delete(&corpus.db, state).await?;
-    }
-    if !gone {
-        return Err(Error::NotFound("index"));
+    let beside = generations::list(&corpus.db).await?.into_iter().find(|one| one.state != State::Live);
+    match beside {
+        Some(beside) if generations::delete(&corpus.db, &beside).await? => {}
+        _ => return Err(Error::NotFound("index")),
     }
     announce(corpus).await
 }
@@ -126,7 +126,9 @@ pub async fn switch(corpus: &Corpus) -> Result<Builds> {
     if !is_ready(generations::coverage(&corpus.db, to.id).await?) {
         return Err(not_ready("is not finished; see `footnote reembed status`"));
     }
-    generations::quiet(&corpus.db, to.id, QUIET_SECONDS).await?;
+    if !generations::quiet(&corpus.db, to.id, QUIET_SECONDS).await? {
+        return announce(corpus).await;
+    }
     let switched = catch_up(corpus, &to).await;
     generations::quiet(&corpus.db, to.id, 0).await?;
     switched?;
@@ -147,6 +149,12 @@ async fn catch_up(corpus: &Corpus, to: &Generation) -> Result<()> {
             return Ok(());
         }
         tx.rollback().await?;
+        match generations::list(&corpus.db).await?.into_iter().find(|one| one.id == to.id).map(|one| one.state) {
+            Some(State::Building) => {}
+            // Somebody else was quicker.
+            Some(State::Live) => return Ok(()),
+            Some(State::Previous) | None => return Err(not_ready("is not being built any more")),
+        }
         if tokio::time::Instant::now() >= deadline {
             let reason = corpus.stalled().unwrap_or_else(|| "the new index does not catch up".to_owned());
             return Err(Error::Stalled(reason));

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use sqlx::types::Json;
@@ -18,6 +19,10 @@ use crate::error::{Error, Result};
 use crate::ids::GenerationId;
 use crate::index::{EdgeIndex, Index, ServerIndex};
 use crate::store::generations::{self, Generation, State};
+
+/// How long the collection of an index that was discarded stays on a server,
+/// at least.
+const GRACE: Duration = Duration::from_mins(1);
 
 /// An embedding model, and the index that was built with it.
 #[derive(Debug)]
@@ -67,8 +72,8 @@ struct Open {
     building: Option<Arc<Space>>,
     /// The indexes of all generations.
     held: Vec<Held>,
-    /// Forgotten by the database, but perhaps still searched.
-    leaving: Vec<Held>,
+    /// Forgotten by the database, but perhaps still searched; since when.
+    leaving: Vec<(Held, Instant)>,
 }
 
 /// The index of a generation. Its model is not needed to delete points.
@@ -127,6 +132,13 @@ impl Spaces {
         self.read().held.iter().map(|held| held.index.clone()).collect()
     }
 
+    /// The generation that is built, if one is.
+    pub(crate) fn generation_in_building(&self) -> Option<GenerationId> {
+        let open = self.read();
+        let mut generations = open.held.iter().map(|held| &held.generation);
+        generations.find(|generation| generation.state == State::Building).map(|generation| generation.id)
+    }
+
     /// The space that is built beside the live one, if one is.
     pub(crate) async fn building(&self, config: &Config) -> Result<Option<Arc<Space>>> {
         let is_building = |held: &&Held| held.generation.state == State::Building;
@@ -165,7 +177,10 @@ impl Spaces {
         drop(known);
         let gone = self.write().follow(held, live);
         for held in gone {
-            remove(held, config).await;
+            if let Err((held, error)) = remove(held, config).await {
+                tracing::warn!(%error, "an index that is not used any more could not be removed");
+                self.write().leaving.extend(held.map(|held| (held, Instant::now())));
+            }
         }
         Ok(())
     }
@@ -200,7 +215,8 @@ impl Open {
     fn follow(&mut self, held: Vec<Held>, live: Option<Arc<Space>>) -> Vec<Held> {
         let before = std::mem::replace(&mut self.held, held);
         let stays = |id: GenerationId| self.held.iter().any(|held| held.generation.id == id);
-        self.leaving.extend(before.into_iter().filter(|held| !stays(held.generation.id)));
+        let left = before.into_iter().filter(|held| !stays(held.generation.id));
+        self.leaving.extend(left.map(|held| (held, Instant::now())));
         if let Some(live) = live {
             self.live = live;
         }
@@ -209,7 +225,12 @@ impl Open {
             self.held.iter().any(is)
         };
         self.building = self.building.take().filter(built);
-        self.leaving.extract_if(.., |held| !held.index.is_shared()).collect()
+        let is_free = |(held, since): &mut (Held, Instant)| match &held.index {
+            Index::Edge(_) => !held.index.is_shared(),
+            // Other processes may not have heard of it yet.
+            Index::Server(_) => since.elapsed() > GRACE,
+        };
+        self.leaving.extract_if(.., is_free).map(|(held, _)| held).collect()
     }
 }
 
@@ -244,11 +265,16 @@ pub(crate) async fn plan(db: &PgPool, config: &Config) -> Result<()> {
         });
     }
     // One beside the live one is enough: it takes as much room again.
-    generations::delete(db, State::Previous).await?;
+    let mut tx = db.begin().await?;
+    if let Some(previous) = find(&listed, State::Previous) {
+        generations::delete(&mut *tx, &previous).await?;
+    }
     let id = GenerationId::new();
     let suffix = id.0.simple().to_string();
     let setup = Some(Json(config.embedder.setup()));
-    generations::insert(db, &Generation { id, model, dimensions, setup, suffix, state: State::Building }).await?;
+    let new = Generation { id, model, dimensions, setup, suffix, state: State::Building };
+    generations::insert(&mut *tx, &new).await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -304,18 +330,22 @@ async fn open_index(index: &IndexConfig, dimensions: usize, config: &Config) -> 
 }
 
 /// Removes an index that no generation names any more.
-async fn remove(held: Held, config: &Config) {
-    let removed = match (config.index.named(&held.generation.suffix), held.index) {
-        (IndexConfig::Server(_), Index::Server(server)) => server.remove().await,
-        (IndexConfig::Edge(folder), index) => {
+/// What could not be removed but may be tried again is given back.
+async fn remove(held: Held, config: &Config) -> std::result::Result<(), (Option<Held>, Error)> {
+    if let Index::Server(server) = &held.index {
+        return match server.remove().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err((Some(held), error)),
+        };
+    }
+    match config.index.named(&held.generation.suffix) {
+        IndexConfig::Edge(folder) => {
             // Closed first: it writes once more when it ends.
-            drop(index);
-            remove_folder(&folder)
+            drop(held);
+            // What is left is swept up at the next start.
+            remove_folder(&folder).map_err(|error| (None, error))
         }
-        (IndexConfig::Server(_), Index::Edge(_)) => Ok(()),
-    };
-    if let Err(error) = removed {
-        tracing::warn!(%error, "an index that is not used any more could not be removed");
+        IndexConfig::Server(_) => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use footnote_ingest::reembed::{Build, Builds};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::reembed::{Comparison, Finds, MAX_QUESTIONS, Question};
 
 use super::failure::Failure;
@@ -76,7 +76,7 @@ async fn all(client: &Client, questions: Option<Vec<Question>>, switch: bool, ou
     let given = questions.is_some();
     match compare(client, questions.unwrap_or_default()).await {
         Ok(comparison) => print_comparison(&comparison, output)?,
-        Err(failure) if given => return Err(failure),
+        Err(failure) if given || !is_about_questions(&failure) => return Err(failure),
         Err(_) => output.note("Nothing was asked here yet, so there is nothing to compare the models on."),
     }
     if switch {
@@ -95,9 +95,14 @@ async fn compare(client: &Client, questions: Vec<Question>) -> Result<Comparison
     Ok(client.post(&format!("{ROUTE}/compare"), &json!({ "questions": questions })).await?)
 }
 
+/// Whether there were none to compare on.
+fn is_about_questions(failure: &Failure) -> bool {
+    matches!(failure, Failure::Client(ClientError::Refused { code, .. }) if code.ends_with(":questions"))
+}
+
 /// Returns when queries may change over.
 async fn built(client: &Client, output: Output) -> Result<(), Failure> {
-    let mut said = None;
+    let (mut said, mut stalled) = (None, None);
     loop {
         let builds: Builds = client.get(ROUTE).await?;
         let Some(build) = builds.beside else {
@@ -110,8 +115,11 @@ async fn built(client: &Client, output: Output) -> Result<(), Failure> {
         if build.ready {
             return Ok(());
         }
-        if let Some(reason) = builds.stalled {
-            output.note(&format!("stands still: {reason}"));
+        if stalled != builds.stalled {
+            stalled = builds.stalled;
+            if let Some(reason) = &stalled {
+                output.note(&format!("stands still: {reason}"));
+            }
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }

@@ -157,6 +157,11 @@ async fn however_the_clock_jumps_each_tick_is_run_once() {
         }
         clock.runs_are_done(schedules).await;
     }
+    while clock.ticks.is_empty() {
+        // It went back as often as forth.
+        clock.step(1).await;
+        clock.runs_are_done(schedules).await;
+    }
     clock.check(schedules).await;
     eprintln!(
         "{} runs of {schedules} schedules, each at {} ticks; {} jumps back, {} ticks missed and caught up with the \

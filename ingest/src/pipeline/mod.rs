@@ -24,9 +24,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::corpus::Corpus;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::Index;
-use crate::store::jobs;
+use crate::store::{generations, jobs};
 
 /// First wait after a failure; doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -68,6 +68,9 @@ impl Workers {
         let left = jobs::recover(&corpus.db, matches!(corpus.live().index, Index::Edge(_))).await?;
         if left > 0 {
             tracing::info!(jobs = left, "going on with what was under way when the last worker ended");
+        }
+        if matches!(corpus.live().index, Index::Edge(_)) {
+            generations::abandon(&corpus.db).await?;
         }
         let stop = CancellationToken::new();
         let signals = Arc::new(Signals::default());
@@ -116,6 +119,7 @@ trait Rounds: Send {
         Self: Sized,
     {
         let mut wait = FIRST_WAIT;
+        let mut failed = false;
         let work = Arc::clone(&self.corpus().work);
         while !stop.is_cancelled() {
             // Registered before the round: what comes in during it is not missed.
@@ -128,12 +132,22 @@ trait Rounds: Send {
             };
             let pause = match round.await {
                 Ok(Round::Worked) => {
-                    wait = FIRST_WAIT;
+                    (wait, failed) = (FIRST_WAIT, false);
                     self.corpus().stalled.send_if_modified(|stalled| stalled.take().is_some());
                     continue;
                 }
-                Ok(Round::Idle) => LOOK_AGAIN,
+                Ok(Round::Idle) => {
+                    // What this line could not do is not wanted any more.
+                    if std::mem::take(&mut failed) {
+                        wait = FIRST_WAIT;
+                        self.corpus().stalled.send_if_modified(|stalled| stalled.take().is_some());
+                    }
+                    LOOK_AGAIN
+                }
+                // Begun again at once, with the model that is in use now.
+                Err(Error::ChangedOver) => continue,
                 Err(error) => {
+                    failed = true;
                     tracing::warn!(line = Self::NAME, error = %error, retry_in = ?wait, "ingestion stands still");
                     self.corpus().stalled.send_replace(Some(error.to_string()));
                     let pause = wait;

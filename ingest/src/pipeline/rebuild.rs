@@ -3,7 +3,9 @@
 //! then the vectors. Nothing is read or cut again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use super::{Round, Rounds, vectors};
@@ -11,7 +13,7 @@ use crate::context::contextual;
 use crate::corpus::Corpus;
 use crate::document::{Chunk, slice_all};
 use crate::error::Result;
-use crate::ids::{RevisionId, WorkerId};
+use crate::ids::{GenerationId, RevisionId, WorkerId};
 use crate::index::{Point, SparseVector, point_id};
 use crate::scope::Scope;
 use crate::space::Space;
@@ -24,6 +26,8 @@ const REVISIONS: i64 = 64;
 const WINDOW: i64 = 2048;
 /// Chunks that are embedded together.
 const EMBEDDED: i64 = 256;
+/// How often the building is kept.
+const KEEP: Duration = Duration::from_secs(30);
 
 pub(super) struct Line {
     corpus: Corpus,
@@ -40,20 +44,32 @@ impl Rounds for Line {
     }
 
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
-        let Some(space) = self.corpus.building().await? else { return Ok(Round::Idle) };
-        if !generations::take(&self.corpus.db, space.generation, self.worker).await? {
+        let Some(generation) = self.corpus.generation_in_building() else { return Ok(Round::Idle) };
+        let (db, worker) = (self.corpus.db.clone(), self.worker);
+        if !generations::take(&db, generation, worker).await? {
             // Somebody else builds it.
             return Ok(Round::Idle);
         }
         let done = tokio::select! {
-            done = self.build(&space) => done?,
+            done = self.build() => done,
+            lost = keep(&db, generation, worker) => lost.map(|()| Round::Idle),
             // What was recorded stays.
-            () = stop.cancelled() => Round::Idle,
+            () = stop.cancelled() => Ok(Round::Idle),
         };
-        if stop.is_cancelled() {
-            generations::let_go(&self.corpus.db, self.worker).await?;
+        if !matches!(done, Ok(Round::Worked)) || stop.is_cancelled() {
+            generations::let_go(&db, worker).await?;
         }
-        Ok(done)
+        done
+    }
+}
+
+/// Keeps the building; returns when it is lost.
+async fn keep(db: &PgPool, generation: GenerationId, worker: WorkerId) -> Result<()> {
+    loop {
+        tokio::time::sleep(KEEP).await;
+        if !generations::take(db, generation, worker).await? {
+            return Ok(());
+        }
     }
 }
 
@@ -62,13 +78,14 @@ impl Line {
         Self { corpus, worker: WorkerId::new(), unoptimised: true }
     }
 
-    async fn build(&mut self, space: &Arc<Space>) -> Result<Round> {
+    async fn build(&mut self) -> Result<Round> {
+        let Some(space) = self.corpus.building().await? else { return Ok(Round::Idle) };
         let missing = generations::missing(&self.corpus.db, space.generation, REVISIONS).await?;
         if !missing.is_empty() {
-            add_words(&self.corpus, space, &missing).await?;
+            add_words(&self.corpus, &space, &missing).await?;
             return Ok(Round::Worked);
         }
-        if add_vectors(&self.corpus, space).await? == Round::Worked {
+        if add_vectors(&self.corpus, &space).await? == Round::Worked {
             self.unoptimised = true;
             return Ok(Round::Worked);
         }
@@ -86,7 +103,7 @@ async fn add_words(corpus: &Corpus, space: &Arc<Space>, missing: &[Current]) -> 
     }
     let revisions: Vec<RevisionId> = missing.iter().map(|current| current.revision).collect();
     let there = generations::add(&corpus.db, space.generation, &revisions).await?;
-    // Deleted meanwhile, and perhaps purged before their points came.
+    // Deleted or replaced meanwhile, and perhaps purged before their points came.
     for gone in missing.iter().filter(|current| !there.contains(&current.revision)) {
         space.index.purge(Scope::stored(gone.owner), &[gone.revision]).await?;
     }

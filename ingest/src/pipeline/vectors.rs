@@ -85,7 +85,7 @@ impl Line {
                     None if self.held.is_empty() => break,
                     None => {
                         // What cannot be closed is looked at again after a pause.
-                        self.close().await?;
+                        self.close(&space).await?;
                         break;
                     }
                 }
@@ -151,9 +151,12 @@ impl Line {
     }
 
     /// Nothing is left to embed of what is held: records that.
-    async fn close(&mut self) -> Result<()> {
+    async fn close(&mut self, space: &Space) -> Result<()> {
         let claims: Vec<Claim> = self.held.values().map(|(claim, _)| *claim).collect();
         let mut tx = self.corpus.db.begin().await?;
+        if !generations::hold_live(&mut tx, space.generation).await? {
+            return Err(Error::ChangedOver);
+        }
         let held = jobs::hold(&mut tx, &claims).await?;
         let ours = claims.iter().filter(|claim| held.contains(&claim.id)).map(|claim| claim.document);
         stages::finish(&mut *tx, &ours.collect::<Vec<_>>()).await?;

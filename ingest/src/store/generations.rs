@@ -113,13 +113,19 @@ pub async fn set_up(
     Ok(())
 }
 
-/// Forgets a generation that is not live. Returns whether it was there.
+/// Forgets a generation, if it still stands where it stood and is not live.
+/// Returns whether it did.
 ///
 /// # Errors
 /// What the database says.
-pub async fn delete(db: impl PgExecutor<'_>, state: State) -> sqlx::Result<bool> {
-    let done =
-        sqlx::query!("delete from generations where state = $1 and state <> 'live'", state as _).execute(db).await?;
+pub async fn delete(db: impl PgExecutor<'_>, generation: &Generation) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "delete from generations where id = $1 and state = $2 and state <> 'live'",
+        generation.id as _,
+        generation.state as _,
+    )
+    .execute(db)
+    .await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -173,6 +179,17 @@ pub async fn take(db: impl PgExecutor<'_>, generation: GenerationId, worker: Wor
     Ok(done.rows_affected() > 0)
 }
 
+/// Takes the building from whoever had it: for a start where nobody else can be.
+///
+/// # Errors
+/// What the database says.
+pub async fn abandon(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!("update generations set builder_id = null, lease_until = null where builder_id is not null")
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Lets go of the building.
 ///
 /// # Errors
@@ -184,20 +201,21 @@ pub async fn let_go(db: impl PgExecutor<'_>, worker: WorkerId) -> sqlx::Result<(
     Ok(())
 }
 
-/// Nothing new is read for so many seconds; zero ends that.
+/// Nothing new is read for so many seconds, while this generation is built;
+/// zero ends that. False if it is not being built.
 ///
 /// # Errors
 /// What the database says.
-pub async fn quiet(db: impl PgExecutor<'_>, generation: GenerationId, seconds: i32) -> sqlx::Result<()> {
-    sqlx::query!(
+pub async fn quiet(db: impl PgExecutor<'_>, generation: GenerationId, seconds: i32) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
         r#"
         update generations set quiet_until = now() + make_interval(secs => $2::int)
-        where id = $1
+        where id = $1 and state = 'building'
         "#,
         generation as _,
         seconds,
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }

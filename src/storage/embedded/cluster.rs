@@ -68,8 +68,13 @@ pub(super) fn make(
     launcher: &Launcher,
     user: Option<&ServiceUser>,
 ) -> Result<(), EmbeddedError> {
-    let growing = folder.with_extension("new");
-    remove_tree(&growing)?;
+    let parent = folder.parent().unwrap_or(folder);
+    for left in unfinished(folder, parent)? {
+        remove_tree(&left)?;
+    }
+    // Of this process alone: what a killed one began may not be dead yet, and
+    // clears its folder when it fails.
+    let growing = folder.with_extension(format!("new-{}", std::process::id()));
     make_private(&growing, user)?;
     let result = run_initdb(&growing, binaries, launcher)
         .and_then(|()| fs::rename(&growing, folder).tried("move into place", folder));
@@ -78,8 +83,21 @@ pub(super) fn make(
         return Err(error);
     }
     // `initdb` synced what it wrote; the new name is ours to sync.
-    let parent = folder.parent().unwrap_or(folder);
     fs::File::open(parent).and_then(|parent| parent.sync_all()).tried("sync", parent)
+}
+
+/// Clusters that were begun for `folder` and never moved into place.
+fn unfinished(folder: &Path, parent: &Path) -> Result<Vec<PathBuf>, EmbeddedError> {
+    let begun = folder.with_extension("new");
+    let begun = begun.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(parent).tried("read", parent)? {
+        let entry = entry.tried("read", parent)?;
+        if entry.file_name().to_string_lossy().starts_with(&begun) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
 }
 
 fn run_initdb(folder: &Path, binaries: &Binaries, launcher: &Launcher) -> Result<(), EmbeddedError> {

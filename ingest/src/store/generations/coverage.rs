@@ -82,7 +82,7 @@ pub async fn chunks(db: impl PgExecutor<'_>, revision: RevisionId, from: i32, li
 }
 
 /// Records that the generation holds the words of revisions. Returns those of
-/// them that still exist.
+/// them that queries still see.
 ///
 /// # Errors
 /// What the database says.
@@ -96,7 +96,7 @@ pub async fn add(
         insert into generation_revisions (generation_id, revision_id, complete)
         select $1, r.id, not exists (select from chunks c where c.revision_id = r.id)
         from revisions r
-        join documents d on d.id = r.document_id and d.deleted_at is null
+        join documents d on d.revision_id = r.id and d.deleted_at is null
         where r.id = any($2)
         on conflict (generation_id, revision_id) do update set vectors = 0, complete = excluded.complete
         returning revision_id as "id: RevisionId"

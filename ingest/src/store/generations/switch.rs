@@ -23,7 +23,10 @@ pub async fn switch(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> sqlx:
             select from documents d
             where d.revision_id is not null and d.deleted_at is null
               and not exists (
-                  select from generation_revisions g where g.generation_id = $1 and g.revision_id = d.revision_id
+                  select from generation_revisions g
+                  where g.generation_id = $1 and g.revision_id = d.revision_id
+                    -- Others have no job that would embed them later.
+                    and (g.complete or d.stage in ('words', 'done'))
               )
         ) as "lacks!"
         "#,
@@ -107,9 +110,22 @@ async fn move_documents(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> s
         r#"
         select from documents d
         join generation_revisions g on g.generation_id = $1 and g.revision_id = d.revision_id
-        where d.stage = case when g.complete then 'words' else 'done' end
+        where d.stage in ('words', 'done')
         order by d.id
         for no key update of d
+        "#,
+        to as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        r#"
+        select from jobs j
+        join documents d on d.id = j.document_id
+        join generation_revisions g on g.generation_id = $1 and g.revision_id = d.revision_id
+        where j.step = 'embed'
+        order by j.document_id
+        for update of j
         "#,
         to as _,
     )
@@ -149,6 +165,7 @@ async fn move_documents(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> s
         from generation_revisions g
         join documents d on d.revision_id = g.revision_id and d.deleted_at is null and d.stage = 'words'
         where g.generation_id = $1
+        order by d.id
         on conflict (document_id) do update
         set state = 'waiting', attempts = 0, orphaned = 0, due_at = now(), worker_id = null, lease_until = null,
             fence = nextval('job_fences'), failure_code = null, failure_message = null, updated_at = now()
