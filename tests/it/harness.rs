@@ -215,7 +215,11 @@ impl TestApp {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, settled).await.expect("the documents settle");
+        if tokio::time::timeout(PATIENCE, settled).await.is_err() {
+            let jobs = self.get("/api/v1/admin/jobs?limit=20").await.text();
+            let documents = self.get(&format!("/api/v1/documents?collection={collection}&limit=20")).await.text();
+            panic!("the documents do not settle: {documents} with jobs {jobs}");
+        }
     }
 
     /// Begins a conversation and returns the path of its messages.

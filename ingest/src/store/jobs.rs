@@ -279,20 +279,21 @@ pub async fn recover(db: impl PgExecutor<'_>, every: bool) -> sqlx::Result<i64> 
                 for no key update of d skip locked
                 for update of job skip locked
             )
-            returning document_id, version, state
+            returning document_id, state
         ),
         failed as (
             update documents d
             set stage = 'failed', failure_code = 'abandoned', failure_message = $3, updated_at = now()
             from lost
-            where lost.state = 'dead' and d.id = lost.document_id and d.version = lost.version
+            where lost.state = 'dead' and d.id = lost.document_id
         )
         select count(*) as "count!" from lost where state = 'waiting'
         "#,
         every,
         MAX_ORPHANED,
         format!(
-            "the worker ended {MAX_ORPHANED} times while it had this document in hand;              leave it out, or run `footnote jobs retry` once the cause is found"
+            "the worker ended {MAX_ORPHANED} times while it had this document in hand; leave it out, \
+             or run `footnote jobs retry` once the cause is found"
         ),
     )
     .fetch_one(db)

@@ -130,6 +130,10 @@ pub async fn revive(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]
 /// Stops jobs that wait or run: they are given up as cancelled, and a worker
 /// that has one in hand may not commit it. Returns how many those were.
 ///
+/// Versions are not compared: with both rows locked they are the same, and the
+/// statement's snapshot may still have the document's older one, which would
+/// leave it queued with nobody to work on it.
+///
 /// # Errors
 /// What the database says.
 pub async fn cancel(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
@@ -156,13 +160,13 @@ pub async fn cancel(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]
             set state = 'dead', worker_id = null, lease_until = null, fence = nextval('job_fences'),
                 failure_code = 'cancelled', failure_message = $3, updated_at = now()
             where id in (select id from chosen)
-            returning document_id, version
+            returning document_id
         ),
         failed as (
             update documents d
             set stage = 'failed', failure_code = 'cancelled', failure_message = $3, updated_at = now()
             from cancelled
-            where d.id = cancelled.document_id and d.version = cancelled.version
+            where d.id = cancelled.document_id
         )
         select count(*) as "count!" from cancelled
         "#,
