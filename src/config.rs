@@ -1,10 +1,13 @@
 //! Settings: defaults, then a TOML file, then the environment, read once at
 //! start. Flags of the command line stand above all of them.
 
+mod answers;
+mod environment;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::{Environment, File, FileFormat, Map};
+use config::{Environment, File, FileFormat};
 use footnote_ingest::config::{
     Config as CorpusConfig, DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_BYTES, EmbedderConfig, IndexConfig, ParserLimits,
 };
@@ -17,15 +20,9 @@ use footnote_ingest::source::fetch::{FetchConfig, Fetcher};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use self::answers::{Kind, Price, Prices, ProviderSettings};
 use crate::error::{Error, Result};
-
-/// Prefix of this service's own variables.
-const PREFIX: &str = "FOOTNOTE_";
-/// Variables that other programs share, without the prefix.
-const SHARED: &[&str] =
-    &["DATABASE_URL", "QDRANT_URL", "QDRANT_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OCR_COMMAND"];
-/// Where OpenAI itself answers.
-const OPENAI: &str = "https://api.openai.com/v1";
+use crate::mcp_client::ServerConfig as McpServer;
 
 /// Every setting. The names are those of the file; the environment has them in
 /// capitals with the prefix `FOOTNOTE_`, but for the shared ones.
@@ -66,6 +63,46 @@ pub struct Settings {
     pub openai_api_key: Option<SecretString>,
     /// Its base URL.
     pub openai_base_url: Option<String>,
+    /// Key of Anthropic.
+    pub anthropic_api_key: Option<SecretString>,
+    /// Its base URL.
+    pub anthropic_base_url: Option<String>,
+    /// Key of Gemini.
+    pub gemini_api_key: Option<SecretString>,
+    /// Its base URL.
+    pub gemini_base_url: Option<String>,
+    /// More providers; in the file only.
+    pub providers: Vec<ProviderSettings>,
+    /// Models that answer, in this order, when the one that was asked cannot;
+    /// after them the extractive answerer.
+    pub fallback_models: Vec<String>,
+    /// What models cost; in the file only.
+    pub prices: Prices,
+    /// Whether follow-ups are made to stand alone, several questions in one are
+    /// taken apart, and a weak search is tried once more in other words.
+    pub rewrite_questions: bool,
+    /// Whether models may call tools.
+    pub tools: bool,
+    /// MCP servers whose tools models may call; in the file only.
+    pub mcp_servers: Vec<McpServer>,
+    /// Times that a model is asked for one answer, at most.
+    pub max_steps: u32,
+    /// Seconds that an answer may take in all.
+    pub answer_timeout: u64,
+    /// Dollars that an answer may cost before no more tools are called; none is
+    /// no limit.
+    pub max_answer_cost: Option<f64>,
+    /// Seconds that a person has to allow a tool.
+    pub approval_timeout: u64,
+    /// Seconds that an answer goes on when nobody listens any more.
+    pub abandoned_after: u64,
+    /// Whether the same question over the same passages is answered as before.
+    pub answer_cache: bool,
+    /// Share of an answer's claims that must be supported for it to count as
+    /// grounded, from 0 to 1; one at least always must.
+    pub grounded_share: f32,
+    /// Cosine similarity of the best passage below which a search is weak.
+    pub weak_search: f32,
     /// Tokens that its model takes; none goes by the model's name.
     pub context_window: Option<usize>,
     /// Tokens of an answer, at most.
@@ -131,6 +168,24 @@ impl Default for Settings {
             model: crate::llm::EXTRACTIVE.into(),
             openai_api_key: None,
             openai_base_url: None,
+            anthropic_api_key: None,
+            anthropic_base_url: None,
+            gemini_api_key: None,
+            gemini_base_url: None,
+            providers: Vec::new(),
+            fallback_models: Vec::new(),
+            prices: Prices::new(),
+            rewrite_questions: true,
+            tools: true,
+            mcp_servers: Vec::new(),
+            max_steps: 8,
+            answer_timeout: 600,
+            max_answer_cost: None,
+            approval_timeout: 300,
+            abandoned_after: 120,
+            answer_cache: true,
+            grounded_share: 0.0,
+            weak_search: 0.3,
             context_window: None,
             max_answer_tokens: 1024,
             first_token_timeout: 60,
@@ -173,7 +228,8 @@ impl Settings {
             .list_separator(",")
             .with_list_parse_key("fetch_allow")
             .with_list_parse_key("sync_roots")
-            .source(Some(known_variables(environment)));
+            .with_list_parse_key("fallback_models")
+            .source(Some(environment::known(environment)));
         let builder = builder.add_source(variables);
         builder
             .build()
@@ -251,16 +307,25 @@ impl Settings {
         Fetcher::new(config).map_err(|error| Error::Internal(error.into()))
     }
 
-    /// The provider's base URL.
+    /// All providers: those of the environment under their own names, then
+    /// those of the file.
     #[must_use]
-    pub fn openai_base_url(&self) -> &str {
-        self.openai_base_url.as_deref().unwrap_or(OPENAI)
-    }
-
-    /// Whether a provider is set up.
-    #[must_use]
-    pub fn has_provider(&self) -> bool {
-        self.openai_api_key.is_some() || self.openai_base_url.is_some()
+    pub fn all_providers(&self) -> Vec<ProviderSettings> {
+        let known = [
+            ("openai", Kind::Openai, &self.openai_api_key, &self.openai_base_url),
+            ("anthropic", Kind::Anthropic, &self.anthropic_api_key, &self.anthropic_base_url),
+            ("gemini", Kind::Gemini, &self.gemini_api_key, &self.gemini_base_url),
+        ];
+        let set = known.into_iter().filter(|(_, _, key, url)| key.is_some() || url.is_some());
+        let set = set.map(|(name, kind, key, url)| ProviderSettings {
+            name: name.to_owned(),
+            kind,
+            base_url: url.clone(),
+            api_key: key.clone(),
+            context_window: self.context_window,
+            ..ProviderSettings::default()
+        });
+        set.chain(self.providers.iter().cloned()).collect()
     }
 
     /// Time limits of a provider: to the first token, and between tokens.
@@ -273,64 +338,6 @@ impl Settings {
 fn invalid(field: &'static str, problem: String) -> Error {
     Error::Invalid { field, problem }
 }
-
-/// The variables that are settings, under the names of the fields. Others, such
-/// as those of flags, are not ours to judge.
-fn known_variables(environment: impl IntoIterator<Item = (String, String)>) -> Map<String, String> {
-    environment
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .filter_map(|(name, value)| {
-            let field = match name.strip_prefix(PREFIX) {
-                Some(own) => own.to_lowercase(),
-                None if SHARED.contains(&name.as_str()) => name.to_lowercase(),
-                None => return None,
-            };
-            FIELDS.contains(&field.as_str()).then_some((field, value))
-        })
-        .collect()
-}
-
-/// Names of all settings; a test holds them against the struct.
-const FIELDS: &[&str] = &[
-    "data_dir",
-    "listen",
-    "database_url",
-    "postgres_bin",
-    "qdrant_url",
-    "qdrant_api_key",
-    "qdrant_collection",
-    "qdrant_shards",
-    "qdrant_replicas",
-    "model_dir",
-    "embedding_model",
-    "embedding_base_url",
-    "embedding_api_key",
-    "onnxruntime",
-    "model",
-    "openai_api_key",
-    "openai_base_url",
-    "context_window",
-    "max_answer_tokens",
-    "first_token_timeout",
-    "idle_timeout",
-    "max_file_bytes",
-    "fetch_allow",
-    "disk_reserve_bytes",
-    "max_chunk_tokens",
-    "answer_threshold",
-    "parser_program",
-    "parser_memory_bytes",
-    "parser_cpu_seconds",
-    "parser_wall_seconds",
-    "ocr_command",
-    "sync_roots",
-    "quota_documents",
-    "quota_bytes",
-    "quota_pages",
-    "quota_chunks",
-    "quota_fetches",
-];
 
 /// `/var/lib/footnote` for root, whose home the database's user cannot enter;
 /// else the user's own data folder.

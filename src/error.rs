@@ -25,6 +25,14 @@ pub enum Error {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// A setting that the operator can mend.
+    #[error("`{setting}` {problem}")]
+    Setting {
+        /// The setting.
+        setting: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
     /// It collides with what is there.
     #[error("{what} {problem}")]
     Conflict {
@@ -69,7 +77,7 @@ pub enum Error {
 impl From<LlmError> for Error {
     fn from(error: LlmError) -> Self {
         match error {
-            LlmError::Misconfigured { setting, problem } => Self::Invalid { field: setting, problem },
+            LlmError::Misconfigured { setting, problem } => Self::Setting { setting, problem },
             other => Self::Llm(other),
         }
     }

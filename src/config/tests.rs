@@ -9,8 +9,9 @@ fn the_environment_stands_over_the_defaults() {
     let settings =
         from(&[("FOOTNOTE_MAX_FILE_BYTES", "1000"), ("OPENAI_BASE_URL", "http://localhost:1/v1")]).expect("settings");
     assert_eq!(settings.max_file_bytes, 1000);
-    assert_eq!(settings.openai_base_url(), "http://localhost:1/v1");
-    assert!(settings.has_provider());
+    let providers = settings.all_providers();
+    assert_eq!(providers.len(), 1);
+    assert_eq!(providers[0].base_url.as_deref(), Some("http://localhost:1/v1"));
 }
 
 #[test]
@@ -63,11 +64,34 @@ fn secrets_are_not_printed() {
 #[test]
 fn every_field_can_be_set_from_the_environment() {
     // A key that is no field is refused, so each name must be one.
-    let file: String = FIELDS.iter().map(|name| format!("# {name}\n")).collect();
-    assert_eq!(file.lines().count(), FIELDS.len());
+    let file: String = environment::FIELDS.iter().map(|name| format!("# {name}\n")).collect();
+    assert_eq!(file.lines().count(), environment::FIELDS.len());
     let debug = format!("{:?}", Settings::default());
-    for name in FIELDS {
+    for name in environment::FIELDS {
         assert!(debug.contains(&format!("{name}:")), "`{name}` is no setting");
     }
-    assert_eq!(debug.matches(": ").count(), FIELDS.len(), "a setting has no variable");
+    assert_eq!(debug.matches(": ").count(), environment::FIELDS.len(), "a setting has no variable");
+}
+
+#[test]
+fn providers_and_prices_of_the_file_stand_beside_those_of_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("footnote.toml");
+    let text = r#"
+        fallback_models = ["deepseek/deepseek-chat"]
+        [[providers]]
+        name = "deepseek"
+        base_url = "http://localhost:2/v1"
+        api_key_env = "DEEPSEEK_API_KEY"
+        requests_per_minute = 60
+        [prices."deepseek/deepseek-chat"]
+        input = 0.27
+        output = 1.1
+    "#;
+    std::fs::write(&file, text).expect("written");
+    let settings = Settings::load(Some(&file), [("ANTHROPIC_API_KEY".into(), "sk-canary".into())]).expect("settings");
+    let names: Vec<String> = settings.all_providers().into_iter().map(|provider| provider.name).collect();
+    assert_eq!(names, ["anthropic", "deepseek"]);
+    assert_eq!(settings.prices.len(), 1);
+    assert_eq!(settings.fallback_models, ["deepseek/deepseek-chat"]);
 }

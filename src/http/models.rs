@@ -18,6 +18,8 @@ pub(super) struct Models {
 struct Model {
     /// Its name.
     name: String,
+    /// Who runs it.
+    provider: String,
     /// Whether it answers when no model is named.
     default: bool,
 }
@@ -26,6 +28,7 @@ struct Model {
 #[utoipa::path(get, path = "/api/v1/models", tag = "conversations", responses((status = 200, body = Models)))]
 pub(super) async fn list(State(app): State<App>, _: Caller) -> axum::Json<Models> {
     let default = app.models.default_name();
-    let names = app.models.names().into_iter();
-    axum::Json(Models { items: names.map(|name| Model { default: name == default, name }).collect() })
+    let known = app.models.known().into_iter();
+    let items = known.map(|model| Model { default: model.name == default, name: model.name, provider: model.provider });
+    axum::Json(Models { items: items.collect() })
 }

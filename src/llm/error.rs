@@ -11,16 +11,20 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LlmError {
     /// The key is wrong, missing, or not allowed to do this.
-    #[error("`{provider}` refuses the key{}; check OPENAI_API_KEY and OPENAI_BASE_URL", because(.details))]
+    #[error("`{provider}` refuses the key{}; check {key} and {url}", because(.details))]
     Unauthorized {
         /// Who refuses it.
         provider: String,
         /// In its own words; may be empty.
         details: String,
+        /// The setting that holds the key.
+        key: String,
+        /// The setting that holds the address.
+        url: String,
     },
     /// The provider has no such model, or no chat at this address.
     #[error(
-        "`{provider}` does not know the model `{model}`{}; check FOOTNOTE_MODEL, and that OPENAI_BASE_URL ends where `/chat/completions` begins",
+        "`{provider}` does not know the model `{model}`{}; check the model's name, and that {url} ends where the protocol's path begins",
         because(details)
     )]
     ModelNotFound {
@@ -30,6 +34,8 @@ pub enum LlmError {
         model: String,
         /// In its own words; may be empty.
         details: String,
+        /// The setting that holds the address.
+        url: String,
     },
     /// The request exceeds what the model reads.
     #[error(
@@ -75,12 +81,14 @@ pub enum LlmError {
         details: String,
     },
     /// No connection came about.
-    #[error("`{provider}` cannot be reached{}; check OPENAI_BASE_URL and the network", because(.details))]
+    #[error("`{provider}` cannot be reached{}; check {url} and the network", because(.details))]
     Unreachable {
         /// Who.
         provider: String,
         /// What the network said.
         details: String,
+        /// The setting that holds the address.
+        url: String,
     },
     /// Nothing came in time.
     #[error("`{provider}` sent no {what} within {} s; try again, or raise {setting}", .limit.as_secs_f32())]
@@ -106,17 +114,19 @@ pub enum LlmError {
     #[error("`{setting}` {problem}")]
     Misconfigured {
         /// The setting.
-        setting: &'static str,
+        setting: String,
         /// What is wrong and what would be right.
         problem: String,
     },
     /// The reply is no answer of this protocol.
-    #[error("`{provider}` sent a reply that is no chat completion{}; check OPENAI_BASE_URL", because(.details))]
+    #[error("`{provider}` sent a reply that is no answer of its protocol{}; check {url}", because(.details))]
     Protocol {
         /// Who sent it.
         provider: String,
         /// What is wrong with it.
         details: String,
+        /// The setting that holds the address.
+        url: String,
     },
 }
 
@@ -163,7 +173,12 @@ mod tests {
 
     #[test]
     fn a_message_says_who_what_and_what_to_do() {
-        let error = LlmError::Unauthorized { provider: "api.test".into(), details: "bad key".into() };
+        let error = LlmError::Unauthorized {
+            provider: "api.test".into(),
+            details: "bad key".into(),
+            key: "OPENAI_API_KEY".into(),
+            url: "OPENAI_BASE_URL".into(),
+        };
         assert_eq!(error.to_string(), "`api.test` refuses the key (bad key); check OPENAI_API_KEY and OPENAI_BASE_URL");
         let error = LlmError::RateLimited {
             provider: "api.test".into(),

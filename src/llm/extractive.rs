@@ -19,7 +19,9 @@ use futures::future::BoxFuture;
 use futures::stream;
 use futures::{FutureExt, StreamExt};
 
-use super::{Delta, DeltaStream, EXTRACTIVE, FinishReason, LlmError, NOT_IN_DOCUMENTS, Provider, Request, Usage};
+use super::{
+    Capabilities, Delta, DeltaStream, EXTRACTIVE, FinishReason, LlmError, NOT_IN_DOCUMENTS, Provider, Request, Usage,
+};
 use question::Question;
 
 pub use score::DEFAULT_THRESHOLD;
@@ -97,10 +99,14 @@ impl Provider for Extractive {
         EXTRACTIVE
     }
 
+    fn provider(&self) -> &'static str {
+        EXTRACTIVE
+    }
+
     fn stream(&self, request: Request) -> BoxFuture<'_, Result<DeltaStream, LlmError>> {
         async move {
             let answer = self.answer(&request).await?;
-            let usage = Usage { input_tokens: 0, output_tokens: 0, estimated: false };
+            let usage = Usage::default();
             let deltas = [Delta::Text(answer), Delta::Usage(usage), Delta::Finished(FinishReason::Stop)];
             Ok(stream::iter(deltas.map(Ok)).boxed())
         }
@@ -113,6 +119,10 @@ impl Provider for Extractive {
 
     fn count_tokens(&self, text: &str) -> usize {
         (self.embedder)().tokens().count(text)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { instructed: false, tools: false, images: false, citations: false, exact_counts: true }
     }
 }
 
@@ -178,15 +188,8 @@ mod tests {
             score: 1.0,
             dense: None,
         });
-        let request = Request {
-            model: EXTRACTIVE.into(),
-            system: String::new(),
-            messages: vec![],
-            question: question.into(),
-            sources: sources.collect(),
-            max_tokens: 100,
-            temperature: None,
-        };
+        let request =
+            Request { sources: sources.collect(), ..Request::plain(EXTRACTIVE, String::new(), question.into(), 100) };
         extractive.answer(&request).await.expect("an answer")
     }
 

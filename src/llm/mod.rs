@@ -1,85 +1,56 @@
 //! Who can answer: the [`Provider`] trait and its plain types.
 //!
-//! Owns the talk with language models. Prompts, budgets, citations and the
-//! choice of a model stand above it.
+//! Owns the talk with language models. Prompts, budgets, citations, tools and
+//! the choice of a model stand above it.
 
+pub mod anthropic;
 pub mod extractive;
+pub mod gemini;
+pub mod guard;
 pub mod openai;
+pub mod remote;
 
+mod count;
 mod error;
+mod request;
 mod sse;
+mod turns;
+
+#[cfg(test)]
+mod oddities;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::error::LlmError;
+pub use self::request::{Image, Request, Role, Source, Step, ToolCall, ToolChoice, ToolResult, ToolSpec, Turn};
 
 /// Name of the answerer that needs no model: it quotes the documents.
 pub const EXTRACTIVE: &str = "extractive";
 /// What a model replies, and nothing else, when the sources hold no answer.
 pub const NOT_IN_DOCUMENTS: &str = "NOT_IN_DOCUMENTS";
-/// One question to a model, with everything that it may see.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// The model's name as its provider knows it.
-    pub model: String,
-    /// The instructions above the conversation.
-    pub system: String,
-    /// The turns, oldest first; the last one holds evidence and question.
-    pub messages: Vec<Turn>,
-    /// The question alone, for a provider that composes no prompt.
-    pub question: String,
-    /// The evidence alone, for the same.
-    pub sources: Vec<Source>,
-    /// Tokens of the answer, at most.
-    pub max_tokens: u32,
-    /// Randomness; none leaves it to the model.
-    pub temperature: Option<f32>,
-}
-
-/// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
-    /// Who spoke.
-    pub role: Role,
-    /// What was said.
-    pub text: String,
-}
-
-/// Who spoke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The one who asks.
-    User,
-    /// The one who answers.
-    Assistant,
-}
-
-/// A passage that may be quoted.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Source {
-    /// Its number in the answer's citations, from 1.
-    pub n: usize,
-    /// The document's title.
-    pub title: String,
-    /// Headings above the passage, outermost first.
-    pub headings: Vec<String>,
-    /// The passage.
-    pub text: String,
-    /// What it is ranked by.
-    pub score: f32,
-    /// Cosine similarity with the question, where it is known.
-    pub dense: Option<f32>,
-}
 
 /// A piece of an answer as it comes in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Delta {
     /// Words of the answer.
     Text(String),
     /// Words that the model thinks aloud; no part of the answer.
     Reasoning(String),
+    /// The provider's own citation of the words before it.
+    Cited {
+        /// The source's number, from 1.
+        n: u32,
+        /// The source's words.
+        quote: String,
+    },
+    /// A tool that the model wants called; whole, after the words.
+    Call(ToolCall),
+    /// What the provider wants back, unread, with the results of its calls.
+    State(Value),
     /// What the answer took; once, near the end.
     Usage(Usage),
     /// Why the answer ended; the last delta of a whole answer.
@@ -87,14 +58,30 @@ pub enum Delta {
 }
 
 /// Tokens that an answer took.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens that the model read.
     pub input_tokens: u32,
+    /// Those of them that the provider had in its cache.
+    #[serde(default)]
+    pub cached_tokens: u32,
     /// Tokens that the model wrote, its reasoning included.
     pub output_tokens: u32,
     /// Whether we counted them because the provider did not say.
     pub estimated: bool,
+}
+
+impl Usage {
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            cached_tokens: self.cached_tokens.saturating_add(other.cached_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            estimated: self.estimated || other.estimated,
+        }
+    }
 }
 
 /// Why an answer ended.
@@ -115,15 +102,63 @@ pub enum FinishReason {
 /// The pieces of one answer, in order. Dropping it stops the answer.
 pub type DeltaStream = BoxStream<'static, Result<Delta, LlmError>>;
 
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// Its words.
+    pub text: String,
+    /// What it took.
+    pub usage: Usage,
+    /// Why it ended.
+    pub finish: FinishReason,
+}
+
+/// What a model can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each can be so or not, whatever the others are")]
+pub struct Capabilities {
+    /// It follows instructions; else it is given question and sources only.
+    pub instructed: bool,
+    /// It calls tools.
+    pub tools: bool,
+    /// It looks at images.
+    pub images: bool,
+    /// It cites by the provider's own means, [`Delta::Cited`].
+    pub citations: bool,
+    /// [`Provider::count_tokens`] counts as the model does; else it estimates.
+    pub exact_counts: bool,
+}
+
 /// One model that can answer.
 pub trait Provider: Send + Sync {
-    /// The model's name.
+    /// The model's name, as callers choose it.
     fn name(&self) -> &str;
+
+    /// Who runs it.
+    fn provider(&self) -> &str;
 
     /// Starts an answer. Resolves when its first delta is there, so that what
     /// fails before it is an error of the call; what fails later is the last
     /// item of the stream.
     fn stream(&self, request: Request) -> BoxFuture<'_, Result<DeltaStream, LlmError>>;
+
+    /// A whole answer; its reasoning and tool calls are left out.
+    fn complete(&self, request: Request) -> BoxFuture<'_, Result<Completion, LlmError>> {
+        async move {
+            let mut deltas = self.stream(request).await?;
+            let mut whole = Completion { text: String::new(), usage: Usage::default(), finish: FinishReason::Other };
+            while let Some(delta) = deltas.next().await {
+                match delta? {
+                    Delta::Text(text) => whole.text.push_str(&text),
+                    Delta::Usage(usage) => whole.usage = usage,
+                    Delta::Finished(reason) => whole.finish = reason,
+                    Delta::Reasoning(_) | Delta::Cited { .. } | Delta::Call(_) | Delta::State(_) => {}
+                }
+            }
+            Ok(whole)
+        }
+        .boxed()
+    }
 
     /// Tokens that the model takes, the answer included.
     fn context_window(&self) -> usize;
@@ -131,4 +166,7 @@ pub trait Provider: Send + Sync {
     /// Tokens of a text by the model's count, or an estimate that is rather too
     /// high.
     fn count_tokens(&self, text: &str) -> usize;
+
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
 }

@@ -1,0 +1,204 @@
+//! The request's JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::llm::{Image, Request, Role, Step, ToolChoice};
+
+/// Which name the limit of the answer's tokens goes by.
+///
+/// OpenAI calls it `max_completion_tokens` and refuses the old name for its
+/// reasoning models; many other servers know the old name only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+impl Limit {
+    /// The name that a host most likely knows.
+    pub(super) fn of(host: &str) -> Self {
+        let is_openai = ["openai.com", "openai.azure.com"]
+            .iter()
+            .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.')));
+        if is_openai { Self::MaxCompletionTokens } else { Self::MaxTokens }
+    }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::MaxTokens => Self::MaxCompletionTokens,
+            Self::MaxCompletionTokens => Self::MaxTokens,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
+}
+
+/// The body of `POST /chat/completions`. What is not needed is left out: servers
+/// refuse fields that they do not know.
+pub(super) struct Body<'a> {
+    request: &'a Request,
+    limit: Limit,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(request: &'a Request, limit: Limit) -> Self {
+        Self { request, limit }
+    }
+
+    pub(super) fn into_json(self) -> Value {
+        let Self { request, limit } = self;
+        let mut body = Map::new();
+        body.insert("model".into(), json!(request.model));
+        body.insert("messages".into(), Value::Array(messages(request)));
+        body.insert("stream".into(), json!(true));
+        body.insert("stream_options".into(), json!({ "include_usage": true }));
+        body.insert(limit.name().into(), json!(request.max_tokens));
+        if let Some(temperature) = request.temperature {
+            body.insert("temperature".into(), json!(temperature));
+        }
+        if !request.tools.is_empty() {
+            let tools = request.tools.iter().map(|tool| {
+                let function = json!({
+                    "name": tool.name, "description": tool.description, "parameters": tool.parameters,
+                });
+                json!({ "type": "function", "function": function })
+            });
+            body.insert("tools".into(), tools.collect());
+            let choice = match &request.tool_choice {
+                ToolChoice::Auto => None,
+                ToolChoice::None => Some(json!("none")),
+                ToolChoice::Required => Some(json!("required")),
+                ToolChoice::Named { name } => Some(json!({ "type": "function", "function": { "name": name } })),
+            };
+            body.extend(choice.map(|choice| ("tool_choice".to_owned(), choice)));
+        }
+        Value::Object(body)
+    }
+}
+
+fn messages(request: &Request) -> Vec<Value> {
+    let mut messages = Vec::new();
+    if !request.system.is_empty() {
+        messages.push(json!({ "role": "system", "content": request.system }));
+    }
+    messages.extend(request.history.iter().map(|turn| {
+        let role = match turn.role {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        };
+        json!({ "role": role, "content": turn.text })
+    }));
+    messages.push(json!({ "role": "user", "content": content(&request.prompt, &request.images) }));
+    for step in &request.steps {
+        messages.push(called(step));
+        messages.extend(
+            step.results
+                .iter()
+                .map(|result| json!({ "role": "tool", "tool_call_id": result.call, "content": result.text })),
+        );
+    }
+    messages
+}
+
+fn content(text: &str, images: &[Image]) -> Value {
+    if images.is_empty() {
+        return json!(text);
+    }
+    let pictures = images.iter().map(|image| {
+        let url = format!("data:{};base64,{}", image.media_type, image.base64);
+        json!({ "type": "image_url", "image_url": { "url": url } })
+    });
+    pictures.chain([json!({ "type": "text", "text": text })]).collect()
+}
+
+/// The model's own turn, given back with its calls: reasoning and signatures
+/// under the names they came by, where a server wants them.
+fn called(step: &Step) -> Value {
+    let state = step.state.as_ref();
+    let calls = step.calls.iter().map(|call| {
+        let mut given = json!({
+            "id": call.id, "type": "function", "function": { "name": call.name, "arguments": object(&call.arguments) },
+        });
+        if let Some(extra) = state.and_then(|state| state["calls"].get(&call.id)) {
+            given["extra_content"] = extra.clone();
+        }
+        given
+    });
+    let content = if step.text.is_empty() { Value::Null } else { json!(step.text) };
+    let mut message = json!({ "role": "assistant", "content": content, "tool_calls": calls.collect::<Vec<_>>() });
+    for (name, value) in state.and_then(|state| state["message"].as_object()).into_iter().flatten() {
+        message[name] = value.clone();
+    }
+    message
+}
+
+/// The text of arguments; servers refuse what is no JSON object, even their own
+/// model's.
+fn object(arguments: &str) -> &str {
+    let is_object = matches!(serde_json::from_str(arguments), Ok(Value::Object(_)));
+    if is_object { arguments } else { "{}" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::llm::{ToolCall, ToolResult, ToolSpec, Turn};
+
+    #[test]
+    fn the_limits_name_goes_by_the_host() {
+        assert_eq!(Limit::of("api.openai.com"), Limit::MaxCompletionTokens);
+        assert_eq!(Limit::of("mine.openai.azure.com"), Limit::MaxCompletionTokens);
+        assert_eq!(Limit::of("notopenai.com"), Limit::MaxTokens);
+        assert_eq!(Limit::of("localhost"), Limit::MaxTokens);
+    }
+
+    #[test]
+    fn calls_go_back_with_their_results_and_with_what_the_provider_wants() {
+        let call = ToolCall { id: "c1".into(), name: "look".into(), arguments: "{\"q\":1}".into() };
+        let result = ToolResult { call: "c1".into(), name: "look".into(), text: "found".into(), failed: false };
+        let state = json!({
+            "message": { "reasoning_content": "hm" },
+            "calls": { "c1": { "google": { "thought_signature": "x" } } },
+        });
+        let step = Step { text: String::new(), calls: vec![call], results: vec![result], state: Some(state) };
+        let tool = ToolSpec { name: "look".into(), description: "looks".into(), parameters: json!({}) };
+        let request = Request {
+            history: vec![Turn { role: Role::Assistant, text: "hi".into() }],
+            steps: vec![step],
+            tools: vec![tool],
+            tool_choice: ToolChoice::Named { name: "look".into() },
+            images: vec![Image { media_type: "image/png".into(), base64: "AAAA".into() }],
+            ..Request::plain("m", "s".into(), "p".into(), 9)
+        };
+        let body = Body::new(&request, Limit::MaxTokens).into_json();
+        let expected = json!({
+            "model": "m", "stream": true, "stream_options": { "include_usage": true }, "max_tokens": 9,
+            "messages": [
+                { "role": "system", "content": "s" },
+                { "role": "assistant", "content": "hi" },
+                { "role": "user", "content": [
+                    { "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } },
+                    { "type": "text", "text": "p" },
+                ] },
+                {
+                    "role": "assistant", "content": null, "reasoning_content": "hm",
+                    "tool_calls": [{
+                        "id": "c1", "type": "function", "function": { "name": "look", "arguments": "{\"q\":1}" },
+                        "extra_content": { "google": { "thought_signature": "x" } },
+                    }],
+                },
+                { "role": "tool", "tool_call_id": "c1", "content": "found" },
+            ],
+            "tools": [{
+                "type": "function", "function": { "name": "look", "description": "looks", "parameters": {} },
+            }],
+            "tool_choice": { "type": "function", "function": { "name": "look" } },
+        });
+        assert_eq!(body, expected);
+    }
+}
