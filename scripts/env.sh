@@ -7,6 +7,11 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$FOOTNOTE_CACHE/target}"
 export FOOTNOTE_MODEL_DIR="${FOOTNOTE_MODEL_DIR:-$FOOTNOTE_CACHE/models/all-MiniLM-L6-v2-int8}"
 export FOOTNOTE_ONNXRUNTIME="${FOOTNOTE_ONNXRUNTIME:-$FOOTNOTE_CACHE/runtime/libonnxruntime.so}"
 
+# MCP servers that others wrote, for the tests.
+export MCP_SERVERS="$FOOTNOTE_CACHE/mcp-servers"
+export MCP_TIME_COMMAND="${MCP_TIME_COMMAND:-$MCP_SERVERS/python/bin/mcp-server-time}"
+export MCP_EVERYTHING_SCRIPT="${MCP_EVERYTHING_SCRIPT:-$MCP_SERVERS/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js}"
+
 export PATH="$FOOTNOTE_CACHE/tools/bin:$PATH"
 if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
     export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"

@@ -36,6 +36,7 @@ tools() {
     scripts/ensure-build-tools.sh --test
     scripts/ensure-postgres.sh
     scripts/fetch-model.sh
+    scripts/fetch-mcp-servers.sh
 }
 
 run() {

@@ -11,11 +11,11 @@ pub fn start(quiet: bool, verbose: u8, serving: bool) {
     let ours = match (quiet, verbose) {
         (true, _) => "error",
         // The embedded index warns of settings that only its server has, the PDF
-        // reader of each oddity of a file.
-        (false, 0) if serving => "warn,qdrant_edge=error,pdf_oxide=error,footnote=info,footnote_ingest=info",
-        (false, 0) => "warn,qdrant_edge=error,pdf_oxide=error",
-        (false, 1) => "info,qdrant_edge=error,pdf_oxide=error,footnote=debug,footnote_ingest=debug",
-        (false, _) => "debug",
+        // reader of each oddity of a file, the MCP library of whatever servers say.
+        (false, 0) if serving => "warn,qdrant_edge=error,pdf_oxide=error,rmcp=off,footnote=info,footnote_ingest=info",
+        (false, 0) => "warn,qdrant_edge=error,pdf_oxide=error,rmcp=off",
+        (false, 1) => "info,qdrant_edge=error,pdf_oxide=error,rmcp=off,footnote=debug,footnote_ingest=debug",
+        (false, _) => "debug,rmcp=off",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(ours));
     let started = tracing_subscriber::fmt()
