@@ -3,6 +3,7 @@
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts};
 use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer};
 
 use super::error::ApiError;
 use crate::error::Error;
@@ -59,6 +60,11 @@ fn shorten(message: &str) -> String {
     short.trim_start_matches("Failed to deserialize the JSON body into the target type: ").to_owned()
 }
 
+/// A field that may be left out, but is no null when it is there.
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
+}
+
 /// The ids of collections that a caller names by id or by name.
 pub(super) async fn collections(
     app: &crate::app::App,
@@ -75,6 +81,8 @@ pub(super) async fn collections(
         };
         let id = match by_id {
             Some(id) => Some(id),
+            // What no text holds, no name holds.
+            None if name.contains('\0') => None,
             None => stored::find_by_name(&app.db, scope, name).await?,
         };
         ids.push(id.ok_or(Error::NotFound("collection"))?);
