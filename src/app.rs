@@ -6,9 +6,10 @@ use footnote_ingest::corpus::Corpus;
 use footnote_ingest::source::fetch::Fetcher;
 use sqlx::PgPool;
 
-use crate::chat::Hub;
+use crate::chat::{Hub, Journal};
 use crate::config::Settings;
 use crate::models::Models;
+use crate::outside::Outside;
 
 /// The service's state. Cloning shares it.
 #[derive(Clone)]
@@ -18,10 +19,14 @@ pub struct App {
     /// Postgres for what an answer says while it is made: commits do not wait
     /// for the disk.
     pub stream: PgPool,
+    /// Writes down what answers say.
+    pub journal: Journal,
     /// Documents and their index.
     pub corpus: Corpus,
     /// Who can answer.
     pub models: Arc<Models>,
+    /// Tools of other people's servers.
+    pub outside: Outside,
     /// Answers that are being made.
     pub hub: Arc<Hub>,
     /// The web, as far as it is open to callers.

@@ -18,3 +18,11 @@ footnote_ingest::define_id!(
     /// One time that a schedule came round.
     RunId
 );
+footnote_ingest::define_id!(
+    /// Whether a tool may be called.
+    ApprovalId
+);
+footnote_ingest::define_id!(
+    /// Something that a model made for a reader.
+    ArtifactId
+);

@@ -6,12 +6,12 @@
 //!
 //! Floors, low to high; a module imports only lower ones:
 //!
-//! * [`ids`], [`error`], [`sentences`]
+//! * [`ids`], [`error`], [`sentences`], [`tools`], [`mcp_client`]
 //! * [`config`]
 //! * [`storage`], [`llm`], [`credentials`], [`telemetry`]
-//! * [`models`], [`app`]: the one cloneable state
+//! * [`models`], [`outside`], [`app`]: the one cloneable state
 //! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`], [`reembed`]
-//! * [`chat`]
+//! * [`chat`], [`conversations`]
 //! * [`http`], [`jobs`]: the front doors, for callers and for the clock
 //! * [`startup`], [`client`], [`eval`], [`cli`]: the command line
 
@@ -22,6 +22,7 @@ pub mod citations;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod conversations;
 pub mod credentials;
 pub mod error;
 pub mod eval;
@@ -29,7 +30,9 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod llm;
+pub mod mcp_client;
 pub mod models;
+pub mod outside;
 pub mod prompt;
 pub mod reembed;
 pub mod retrieve;
@@ -38,5 +41,6 @@ pub mod sentences;
 pub mod startup;
 pub mod storage;
 pub mod telemetry;
+pub mod tools;
 
 pub use error::{Error, Result};

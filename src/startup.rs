@@ -21,16 +21,15 @@ pub use server::serve;
 pub use tenancy::{Running, Tenancy, Tenant};
 
 use crate::app::App;
-use crate::chat::Hub;
+use crate::chat::{Hub, Journal, Keeper};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
 use crate::llm::extractive;
-use crate::llm::openai::{self, OpenAi};
 use crate::models::Models;
-use crate::storage::database;
+use crate::outside::Outside;
 use crate::storage::embedded::{Config as PostgresConfig, EmbeddedPostgres, PORT, USER};
-use crate::storage::messages;
+use crate::storage::{answers, database};
 
 /// Name of the database on the private server.
 const DATABASE: &str = "footnote";
@@ -55,6 +54,7 @@ pub struct Service {
     pub app: App,
     workers: Workers,
     jobs: Option<Jobs>,
+    keeper: Option<Keeper>,
     postgres: Option<EmbeddedPostgres>,
 }
 
@@ -92,16 +92,21 @@ impl Service {
                 (Some(postgres), db)
             }
         };
-        // Answers are made by servers: a worker has none to have broken off.
-        let broken_off = if role == Role::Worker { 0 } else { messages::interrupt_running(&db).await? };
+        // Answers are made by servers: a worker has none to have broken off. With
+        // a database of its own there is no other server either.
+        let broken_off =
+            if role == Role::Worker { 0 } else { answers::interrupt(&db, settings.database_url.is_none()).await? };
         if broken_off > 0 {
             tracing::warn!(answers = broken_off, "answers were broken off when the service last ended");
         }
         let corpus = Corpus::open(db.clone(), settings.corpus()).await?;
+        let stream = database::open_relaxed(&db).await?;
         let app = App {
-            stream: database::open_relaxed(&db).await?,
+            journal: Journal::start(stream.clone()),
+            stream,
             db,
             models: Arc::new(models(&settings, &corpus)?),
+            outside: Outside::new(settings.mcp_servers.clone())?,
             hub: Arc::new(Hub::default()),
             fetcher: settings.fetcher(&[])?,
             settings: Arc::new(settings),
@@ -109,13 +114,15 @@ impl Service {
         };
         let workers = Workers::start(&app.corpus).await?;
         let jobs = (role != Role::Command).then(|| Jobs::start(&app));
-        Ok(Self { app, workers, jobs, postgres })
+        let keeper = (role != Role::Worker).then(|| Keeper::start(&app));
+        Ok(Self { app, workers, jobs, keeper, postgres })
     }
 
     /// Ends everything in the opposite order: nothing that was accepted is
     /// lost.
     pub async fn stop(self) {
-        self.app.hub.cancel_all();
+        self.app.hub.end().await;
+        drop(self.keeper);
         if let Some(jobs) = self.jobs {
             jobs.stop().await;
         }
@@ -149,24 +156,9 @@ fn unreachable_database(error: &Error) -> Error {
     Error::Unreachable { what: "DATABASE_URL", problem }
 }
 
-fn provider(settings: &Settings) -> Result<Option<OpenAi>> {
-    if !settings.has_provider() {
-        return Ok(None);
-    }
-    let (first_token_timeout, idle_timeout) = settings.provider_timeouts();
-    let config = openai::Config {
-        api_key: settings.openai_api_key.clone(),
-        first_token_timeout,
-        idle_timeout,
-        context_window: settings.context_window,
-        ..openai::Config::new(settings.openai_base_url())
-    };
-    Ok(Some(OpenAi::new(config)?))
-}
-
 fn models(settings: &Settings, corpus: &Corpus) -> Result<Models> {
     let live = corpus.clone();
     let embedder = move || live.live().embedder.clone();
     let extractive = extractive::Extractive::new(embedder, Arc::clone(&corpus.bm25), settings.answer_threshold);
-    Models::new(Arc::new(extractive), provider(settings)?, &settings.model)
+    Models::new(Arc::new(extractive), settings)
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
+use quick_cache::sync::Cache;
 use sqlx::PgPool;
 use sqlx::types::Json;
 use tokio::sync::Mutex;
@@ -24,6 +25,9 @@ use crate::store::generations::{self, Generation, State};
 /// at least.
 const GRACE: Duration = Duration::from_mins(1);
 
+/// Questions whose vectors are kept: a few megabytes.
+const ASKED: usize = 1024;
+
 /// An embedding model, and the index that was built with it.
 #[derive(Debug)]
 pub struct Space {
@@ -33,6 +37,8 @@ pub struct Space {
     pub embedder: Embedder,
     /// Where those vectors are.
     pub index: Index,
+    /// Vectors of what was asked lately.
+    asked: Cache<String, Arc<[f32]>>,
 }
 
 /// A question's vector, with the space that it belongs to.
@@ -50,8 +56,16 @@ impl Space {
     /// # Errors
     /// [`Error::Embedder`].
     pub async fn query(self: Arc<Self>, text: &str) -> Result<Embedded> {
+        if let Some(vector) = self.asked.get(text) {
+            return Ok(Embedded { space: self, vector: vector.to_vec() });
+        }
         let vector = self.embedder.query(text).await?;
+        self.asked.insert(text.to_owned(), vector.as_slice().into());
         Ok(Embedded { space: self, vector })
+    }
+
+    fn new(generation: GenerationId, embedder: Embedder, index: Index) -> Arc<Self> {
+        Arc::new(Self { generation, embedder, index, asked: Cache::new(ASKED) })
     }
 }
 
@@ -107,7 +121,7 @@ impl Spaces {
         };
         let index = open_index(&config.index.named(&live.suffix), embedder.dimensions(), config).await?;
         let held = vec![Held { generation: live.clone(), index: index.clone() }];
-        let live = Arc::new(Space { generation: live.id, embedder, index });
+        let live = Space::new(live.id, embedder, index);
         sweep(&config.index, &generations::list(db).await?);
         let open = Open { live, building: None, held, leaving: Vec::new() };
         let spaces = Self { open: RwLock::new(open), configured: model, changing: Mutex::default() };
@@ -148,7 +162,7 @@ impl Spaces {
             return Ok(Some(space));
         }
         let embedder = recorded(&held.generation, config).await?;
-        let space = Arc::new(Space { generation: held.generation.id, embedder, index: held.index });
+        let space = Space::new(held.generation.id, embedder, held.index);
         self.write().building = Some(Arc::clone(&space));
         Ok(Some(space))
     }
@@ -196,7 +210,7 @@ impl Spaces {
             Some(space) => Ok(space),
             None => {
                 let embedder = recorded(&held.generation, config).await?;
-                Ok(Arc::new(Space { generation: held.generation.id, embedder, index: held.index.clone() }))
+                Ok(Space::new(held.generation.id, embedder, held.index.clone()))
             }
         }
     }

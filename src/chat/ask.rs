@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use footnote_ingest::scope::Scope;
-use futures::stream::{self, BoxStream, StreamExt};
 
-use super::generate::Generation;
-use super::question::{Ask, Embedding};
-use super::receipt::Receipt;
+use super::generate::{Generation, Taken};
+use super::hub::Live;
+use super::question::{Ask, Embedding, IdempotencyKey};
 use super::record::{self, Record};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{ConversationId, MessageId};
 use crate::retrieve;
-use crate::storage::events::Event;
-use crate::storage::messages::{self, Message};
-use crate::storage::{conversations, events};
+use crate::storage::answers::{self, Place, Stored};
+use crate::storage::conversations;
+use crate::storage::idempotency::{self, Kept};
+use crate::storage::messages::{self, Message, Part, Role};
 
 /// A question that was taken, and the answer that is being made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
     /// The question's message.
     pub question: MessageId,
@@ -26,107 +26,172 @@ pub struct Asked {
     pub answer: MessageId,
 }
 
-/// Stores the question and starts the answer, which goes on by itself.
+/// What is to be answered.
+enum Subject {
+    /// A new question.
+    New,
+    /// One that was asked before.
+    Again(Stored),
+}
+
+/// Stores the question and starts the answer, which goes on by itself. A
+/// question whose key was used for the same before is not asked again: what it
+/// became then is returned.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a question that cannot be asked, [`Error::NotFound`]
-/// for a conversation that the scope does not have.
+/// for a conversation that the scope does not have, [`Error::Conflict`] for a
+/// key that was used for something else.
 pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask) -> Result<Asked> {
-    retrieve::check(&ask.content).map_err(|error| match error {
+    check(&ask.content)?;
+    start(app, scope, conversation, ask, Subject::New).await
+}
+
+/// Answers a question anew, as another branch beside the answer `message`.
+///
+/// # Errors
+/// [`Error::NotFound`] for what is no answer of the conversation; else as
+/// [`ask`].
+pub async fn regenerate(
+    app: &App,
+    scope: Scope,
+    conversation: ConversationId,
+    message: MessageId,
+    mut ask: Ask,
+) -> Result<Asked> {
+    let answer = of(app, scope, conversation, message, Role::Assistant).await?;
+    let question = answer.parent_id.ok_or(Error::NotFound("message"))?;
+    let question = of(app, scope, conversation, question, Role::User).await?;
+    (ask.content, ask.images) = (question.text(), question.images());
+    ask.afresh = true;
+    start(app, scope, conversation, ask, Subject::Again(Stored { id: question.id, parent: question.parent_id })).await
+}
+
+/// Asks the question `message` in other words, as another branch beside it.
+///
+/// # Errors
+/// [`Error::NotFound`] for what is no question of the conversation; else as
+/// [`ask`].
+pub async fn edit(
+    app: &App,
+    scope: Scope,
+    conversation: ConversationId,
+    message: MessageId,
+    mut ask: Ask,
+) -> Result<Asked> {
+    check(&ask.content)?;
+    let question = of(app, scope, conversation, message, Role::User).await?;
+    ask.place = Place::After(question.parent_id);
+    start(app, scope, conversation, ask, Subject::New).await
+}
+
+fn check(content: &str) -> Result<()> {
+    if content.contains('\0') {
+        let problem = "holds the character NUL, which no text has; leave it out".to_owned();
+        return Err(Error::Invalid { field: "content", problem });
+    }
+    retrieve::check(content).map_err(|error| match error {
         Error::Invalid { problem, .. } => Error::Invalid { field: "content", problem },
         other => other,
-    })?;
+    })
+}
+
+async fn of(app: &App, scope: Scope, conversation: ConversationId, message: MessageId, role: Role) -> Result<Message> {
+    let found = messages::find(&app.db, scope, message).await?;
+    let found = found.filter(|found| found.conversation_id == conversation && found.role == role);
+    found.ok_or(Error::NotFound("message"))
+}
+
+async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
+    if let Some(key) = &ask.key
+        && let Some(asked) = kept(app, scope, key).await?
+    {
+        return Ok(asked);
+    }
     // In a task of its own: a caller that goes away in the middle must not leave
     // half a question behind.
-    let taken = tokio::spawn(take(app.clone(), scope, conversation, ask)).await;
+    let taken = tokio::spawn(take(app.clone(), scope, conversation, ask, subject)).await;
     taken.map_err(anyhow::Error::from)?
 }
 
+/// What was asked under this key before.
+async fn kept(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<Asked>> {
+    let Some(kept) = idempotency::find(&app.db, scope, &key.key).await? else { return Ok(None) };
+    if kept.request_sha256 != key.request_sha256 {
+        return Err(Error::Invalid {
+            field: "idempotency_key",
+            problem: "was used for another request; take a new key for a new request".into(),
+        });
+    }
+    Ok(Some(Asked { question: kept.question, answer: kept.answer }))
+}
+
 /// Stores the question and starts its answer, to the end.
-async fn take(app: App, scope: Scope, conversation: ConversationId, ask: Ask) -> Result<Asked> {
+async fn take(app: App, scope: Scope, id: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
     // The embedding is made while the question is stored.
     let embedding = Embedding::start(&app, &ask.content);
-    let known = conversations::find(&app.db, scope, conversation).await?.ok_or(Error::NotFound("conversation"))?;
-    let provider = app.models.choose(ask.model.as_deref().or(known.model.as_deref()))?;
-    let history = messages::list(&app.db, scope, conversation, None, i64::MAX).await?;
+    let conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
+    let provider = app.models.choose(ask.model.as_deref().or(conversation.model.as_deref()))?;
+    if !ask.images.is_empty() && !provider.capabilities().images {
+        let problem =
+            format!("cannot be looked at by the model `{}`; choose another or leave them out", provider.name());
+        return Err(Error::Invalid { field: "parts", problem });
+    }
     let mut tx = app.db.begin().await?;
-    let (question, answer) = messages::begin(&mut tx, scope, conversation, &ask.content, provider.name())
-        .await?
-        .ok_or(Error::NotFound("conversation"))?;
+    let question = match subject {
+        Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts()).await?,
+        Subject::Again(question) => Some(question),
+    };
+    let question = question.ok_or(Error::NotFound("message"))?;
+    let answer = answers::begin(&mut tx, scope, id, question.id, provider.name()).await?;
+    let asked = Asked { question: question.id, answer: answer.ok_or(Error::NotFound("conversation"))? };
+    if let Some(key) = &ask.key {
+        let kept = Kept { request_sha256: key.request_sha256.clone(), question: asked.question, answer: asked.answer };
+        if !idempotency::keep(&mut tx, scope, &key.key, &kept).await? {
+            // Somebody else asked the same meanwhile.
+            tx.rollback().await?;
+            return kept_by_another(&app, scope, key).await;
+        }
+    }
     // Open before the message can be seen, so that no reader finds it running
     // and yet without a stream.
-    let live = app.hub.open(answer);
+    let live = app.hub.open(asked.answer);
     if let Err(error) = tx.commit().await {
-        app.hub.close(answer);
+        app.hub.close(asked.answer);
         return Err(error.into());
     }
-    let record = Record::new(&app, scope, answer, Arc::clone(&live));
-    let collections = ask.collections.clone().or(Some(known.collections)).filter(|ids| !ids.is_empty());
-    let generation = Generation {
-        app: app.clone(),
-        scope,
-        message: answer,
-        provider,
-        record,
-        history,
-        collections,
-        ask,
-        embedding: Some(embedding),
-        pending: vec![],
-        receipt: Receipt::default(),
-    };
-    tokio::spawn(async move {
-        let cancel = live.cancel.clone();
-        // In a task of its own: a panic in it must not leave its readers waiting.
-        if let Err(error) = tokio::spawn(generation.run(cancel)).await {
-            tracing::error!(message.id = %answer, %error, "the making of an answer ended early");
-            record::abandon(&app.db, scope, answer, &live).await;
-        }
-        app.hub.close(answer);
-    });
-    Ok(Asked { question, answer })
+    let record = Record::new(&app, scope, asked.answer, Arc::clone(&live));
+    let follows = question.parent.is_some();
+    let taken = Taken { asked, follows, conversation, provider, record, ask, embedding };
+    let generation = Generation::new(app.clone(), scope, taken);
+    tokio::spawn(make(app, scope, asked.answer, live, generation));
+    Ok(asked)
 }
 
-/// The events of an answer after number `after`: the stored ones, then the
-/// live ones until it ends.
-///
-/// # Errors
-/// [`Error::NotFound`] for a message that the scope does not have.
-pub async fn follow(app: &App, scope: Scope, message: MessageId, after: i32) -> Result<BoxStream<'static, Arc<Event>>> {
-    messages::find(&app.db, scope, message).await?.ok_or(Error::NotFound("message"))?;
-    let Some(live) = app.hub.get(message) else {
-        // Not being made here: all its events are stored.
-        let stored = events::after(&app.db, scope, message, after).await?;
-        return Ok(stream::iter(stored.into_iter().map(Arc::new)).boxed());
-    };
-    let follower = (live.subscribe(), after);
-    let live = stream::unfold(follower, |(mut log, after)| async move {
-        let now = log.wait_for(|log| !log.after(after).is_empty() || log.ended()).await.ok()?.clone();
-        let new = now.after(after).to_vec();
-        let last = new.last()?.seq;
-        Some((stream::iter(new), (log, last)))
-    });
-    Ok(live.flatten().boxed())
+async fn kept_by_another(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Asked> {
+    kept(app, scope, key).await?.ok_or(Error::Busy("the request of the same key"))
 }
 
-/// Waits until an answer has ended, and returns it.
-///
-/// # Errors
-/// As [`follow`].
-pub async fn wait(app: &App, scope: Scope, message: MessageId) -> Result<Message> {
-    follow(app, scope, message, 0).await?.for_each(|_| std::future::ready(())).await;
-    messages::find(&app.db, scope, message).await?.ok_or(Error::NotFound("message"))
-}
-
-/// Stops an answer; what there is of it is kept. Nothing happens to one that
-/// has ended.
-///
-/// # Errors
-/// As [`follow`].
-pub async fn cancel(app: &App, scope: Scope, message: MessageId) -> Result<Message> {
-    messages::find(&app.db, scope, message).await?.ok_or(Error::NotFound("message"))?;
-    if let Some(live) = app.hub.get(message) {
-        live.cancel.cancel();
+/// Makes the answer, and closes its stream whatever happens.
+async fn make(app: App, scope: Scope, answer: MessageId, live: Arc<Live>, generation: Generation) {
+    // In a task of its own: a panic in it must not leave its readers waiting.
+    let made = tokio::spawn(generation.run(Arc::clone(&live)));
+    if let Err(error) = made.await {
+        tracing::error!(message.id = %answer, %error, "the making of an answer ended early");
+        record::abandon(&app, scope, answer, &live).await;
     }
-    wait(app, scope, message).await
+    app.hub.close(answer);
+}
+
+impl Message {
+    /// The pictures that were sent along.
+    fn images(&self) -> Vec<crate::llm::Image> {
+        let pictures = self.parts.iter().filter_map(|part| match part {
+            Part::Image { media_type, base64 } => {
+                Some(crate::llm::Image { media_type: media_type.clone(), base64: base64.as_str().into() })
+            }
+            _ => None,
+        });
+        pictures.collect()
+    }
 }

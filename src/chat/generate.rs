@@ -1,33 +1,30 @@
-//! The making of one answer: retrieve, fit the budget, stream the model,
-//! check its citations, record all of it.
+//! The making of one answer: look for evidence, talk with a model until it has
+//! answered, and record all of it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use footnote_ingest::scope::Scope;
-use futures::StreamExt;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
-use super::gate::RefusalGate;
+use super::ask::Asked;
+use super::converse::{Answered, Conversing};
+use super::evidence::Evidence;
+use super::history::History;
+use super::hub::{Live, Stop};
 use super::question::{Ask, Embedding};
 use super::receipt::Receipt;
-use super::record::Record;
+use super::record::{End, New, Record};
+use super::toolset::Toolset;
 use crate::app::App;
-use crate::budget::{self, Wanted};
-use crate::citations::{Piece, SourceText, Summary, Verifier};
 use crate::error::{Error, Result};
-use crate::ids::{CollectionId, MessageId};
-use crate::llm::{Delta, FinishReason, LlmError, Provider, Request, Role, Source, Turn};
+use crate::ids::MessageId;
+use crate::llm::{FinishReason, LlmError, Provider};
 use crate::prompt;
-use crate::retrieve::{self, Passage, Query, Retrieved};
-use crate::storage::messages::{self, Message, Status};
+use crate::storage::answers;
+use crate::storage::conversations::Conversation;
+use crate::storage::messages::Status;
 
-/// Passages that may be sent as evidence.
-const EVIDENCE: usize = 8;
-/// Deltas that are checked and stored together when they come in faster than
-/// they can be stored.
-const DELTAS: usize = 64;
 /// What is said when the documents do not hold the answer.
 const REFUSAL: &str = "The documents do not answer this question.";
 
@@ -35,254 +32,260 @@ const REFUSAL: &str = "The documents do not answer this question.";
 pub(super) struct Generation {
     pub(super) app: App,
     pub(super) scope: Scope,
-    /// The answer's message.
-    pub(super) message: MessageId,
+    pub(super) asked: Asked,
+    /// Something was said before.
+    pub(super) follows: bool,
+    pub(super) conversation: Conversation,
     pub(super) provider: Arc<dyn Provider>,
     pub(super) record: Record,
-    /// Earlier messages of the conversation.
-    pub(super) history: Vec<Message>,
-    /// Where to look; `None` means everywhere.
-    pub(super) collections: Option<Vec<CollectionId>>,
     pub(super) ask: Ask,
     /// Taken when it is used.
     pub(super) embedding: Option<Embedding>,
     /// Events that are stored while the provider is asked.
-    pub(super) pending: Vec<(&'static str, Value)>,
+    pub(super) pending: Vec<New>,
+    pub(super) history: History,
+    pub(super) evidence: Evidence,
+    /// What the question was looked for by.
+    pub(super) queries: Vec<String>,
+    /// The name of the fence around what is quoted to the model.
+    pub(super) fence: String,
+    pub(super) tools: Toolset,
     pub(super) receipt: Receipt,
+    /// What the answer is made from, once that is known.
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) started: Instant,
 }
 
-/// How a stream of the model ended.
-struct Ending {
-    refused: bool,
-    summary: Summary,
-    finish: FinishReason,
+/// A question that was taken, and what it is to be answered with.
+pub(super) struct Taken {
+    pub(super) asked: Asked,
+    /// Something was said before.
+    pub(super) follows: bool,
+    pub(super) conversation: Conversation,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) record: Record,
+    pub(super) ask: Ask,
+    pub(super) embedding: Embedding,
 }
 
 impl Generation {
+    pub(super) fn new(app: App, scope: Scope, taken: Taken) -> Self {
+        let Taken { asked, follows, conversation, provider, record, ask, embedding } = taken;
+        Self {
+            app,
+            scope,
+            asked,
+            follows,
+            conversation,
+            provider,
+            record,
+            ask,
+            embedding: Some(embedding),
+            pending: vec![],
+            history: History::default(),
+            evidence: Evidence::default(),
+            queries: vec![],
+            fence: prompt::fence(),
+            tools: Toolset::default(),
+            receipt: Receipt::default(),
+            key: None,
+            started: Instant::now(),
+        }
+    }
+
     /// Makes the answer, whatever happens, and records how it ended.
-    pub(super) async fn run(mut self, cancel: CancellationToken) {
-        let started = Instant::now();
+    pub(super) async fn run(mut self, live: Arc<Live>) {
+        let limit = Duration::from_secs(self.app.settings.answer_timeout);
+        let grace = Duration::from_secs(self.app.settings.abandoned_after);
+        let nobody = nobody_listens(self.app.clone(), self.asked.answer, Arc::clone(&live), grace);
         let produced = tokio::select! {
             biased;
-            () = cancel.cancelled() => None,
-            produced = self.produce() => Some(produced),
-        };
-        let receipt = self.receipt.to_json(self.provider.name(), started.elapsed());
-        let ended = match produced {
-            None => self.record.end(Status::Cancelled, None, &receipt, None).await,
-            Some(Ok(grounded)) => self.record.end(Status::Completed, Some(grounded), &receipt, None).await,
-            Some(Err(error)) => {
-                // A partial answer is kept and said to be one.
-                let status = if self.record.text.is_empty() { Status::Failed } else { Status::Interrupted };
-                let problem = describe(&error);
-                tracing::warn!(message.id = %self.message, error = ?error, "the answer broke off");
-                self.record.end(status, None, &receipt, Some(problem)).await
+            why = live.stopped() => Err(why),
+            () = nobody, if !grace.is_zero() => Err(Stop::Abandoned),
+            produced = tokio::time::timeout(limit, self.produce()) => {
+                Ok(produced.unwrap_or_else(|_| Err(too_long(limit))))
             }
         };
-        if let Err(error) = ended {
-            tracing::error!(message.id = %self.message, error = ?error, "the end of an answer could not be stored");
+        let is_whole = matches!(produced, Ok(Ok(_)));
+        if let Err(error) = self.end(produced).await {
+            tracing::error!(message.id = %self.asked.answer, error = ?error, "the end of an answer could not be stored");
         }
+        // Its readers need not wait for the title.
+        self.app.hub.close(self.asked.answer);
+        if is_whole {
+            self.name().await;
+        }
+    }
+
+    async fn end(&mut self, produced: Result<Result<bool>, Stop>) -> Result<()> {
+        let outcome = match &produced {
+            Ok(Ok(_)) => "ok",
+            Ok(Err(Error::Llm(error))) => error.code(),
+            Ok(Err(_)) => "internal",
+            Err(_) => "cancelled",
+        };
+        self.close_call(outcome).await;
+        let receipt = self.receipt.to_json(self.provider.as_ref(), self.started.elapsed());
+        let key = self.key.take();
+        let mut end =
+            End { status: Status::Cancelled, grounded: None, receipt: &receipt, problem: None, answer_key: None };
+        match produced {
+            Err(Stop::Wanted) => {}
+            Err(Stop::Abandoned) => self.record.notice("abandoned", "The answer was stopped because nobody listened."),
+            Err(Stop::Shutdown) => {
+                end.status = Status::Interrupted;
+                end.problem = Some(json!({ "code": "busy:service", "message": "the service was stopped; ask again" }));
+            }
+            Ok(Ok(grounded)) => {
+                (end.status, end.grounded) = (Status::Completed, Some(grounded));
+                end.answer_key = key.as_deref();
+            }
+            Ok(Err(error)) => {
+                // A partial answer is kept and said to be one.
+                end.status = if self.record.text.is_empty() { Status::Failed } else { Status::Interrupted };
+                end.problem = Some(describe(&error));
+                tracing::warn!(message.id = %self.asked.answer, error = ?error, "the answer broke off");
+            }
+        }
+        self.record.end(end).await
     }
 
     /// Whether the documents hold the answer.
     async fn produce(&mut self) -> Result<bool> {
-        let about = json!({ "message_id": self.message, "model": self.provider.name() });
-        self.record.push(vec![("message.started", about)]).await?;
-        let retrieved = self.retrieve().await?;
-        let passages = retrieved.passages;
-        if passages.is_empty() {
+        let about = json!({
+            "message_id": self.asked.answer, "question_id": self.asked.question, "model": self.provider.name(),
+        });
+        self.pending.push(("message.started", about));
+        self.look().await?;
+        self.tools = Toolset::of(self).await?;
+        if let Some(grounded) = self.repeat().await? {
+            return Ok(grounded);
+        }
+        if self.evidence.is_empty() && self.tools.is_empty() {
             self.record.push(std::mem::take(&mut self.pending)).await?;
             self.refuse().await?;
             return Ok(false);
         }
-        let provider = Arc::clone(&self.provider);
-        let ending = match self.stream(provider.as_ref(), &passages).await {
-            Ok(ending) => ending,
-            // Nothing was shown yet, so another may answer.
-            Err(Error::Llm(error)) if self.record.text.is_empty() && may_fall_back(&error) => {
-                self.fall_back(&error, &passages).await?
-            }
-            Err(error) => return Err(error),
+        let answered = self.answered().await?;
+        self.conclude(answered).await
+    }
+
+    /// The answer of the model that was asked or, as long as nothing was shown,
+    /// of one that may stand in for it.
+    async fn answered(&mut self) -> Result<Answered> {
+        let first = Arc::clone(&self.provider);
+        let mut failed = match Conversing::with(self, first).answer().await {
+            Ok(answered) => return Ok(answered),
+            Err(error) => error,
         };
-        self.receipt.claims = Some((ending.summary.claims, ending.summary.supported));
-        self.conclude(ending).await
-    }
-
-    async fn retrieve(&mut self) -> Result<Retrieved> {
-        let mut dense = None;
-        if let Some(embedding) = self.embedding.take() {
-            let (vector, time) = embedding.finish().await?;
-            dense = Some(vector);
-            self.receipt.embed = time;
-        }
-        let query = Query {
-            dense,
-            text: self.ask.content.clone(),
-            collections: self.collections.clone(),
-            filter: self.ask.filter.clone(),
-            limit: EVIDENCE,
-            ..Query::default()
-        };
-        let retrieved = retrieve::retrieve(&self.app.corpus, self.scope, &query).await?;
-        self.receipt.search = retrieved.search;
-        let passages: Vec<Value> = retrieved.passages.iter().map(brief).collect();
-        self.pending.push(("retrieval.completed", json!({ "passages": passages })));
-        Ok(retrieved)
-    }
-
-    /// The provider cannot be reached: the documents' own sentences answer,
-    /// and the answer says so.
-    async fn fall_back(&mut self, error: &LlmError, passages: &[Passage]) -> Result<Ending> {
-        tracing::warn!(message.id = %self.message, error = %error, "the model does not answer; falling back");
-        let note = format!(
-            "The model `{}` could not answer ({error}). What follows was put together from the documents' own sentences.",
-            self.provider.name()
-        );
-        self.receipt.fallback = Some(error.code());
-        self.record.notices.push(("fallback".into(), note.clone()));
-        self.record.push(vec![("text.delta", json!({ "text": format!("{note}\n\n") }))]).await?;
-        let extractive = self.app.models.extractive();
-        self.stream(extractive.as_ref(), passages).await
-    }
-
-    async fn stream(&mut self, provider: &dyn Provider, passages: &[Passage]) -> Result<Ending> {
-        let request = self.request(provider, passages)?;
-        let sources = passages.iter().take(request.sources.len());
-        let mut verifier = Verifier::new(sources.zip(1..).map(|(passage, n)| source_text(n, passage)).collect());
-        let mut gate = RefusalGate::default();
-        let mut finish = None;
-        let asked = Instant::now();
-        // What was found is stored while the provider thinks.
-        let found = std::mem::take(&mut self.pending);
-        let (stored, deltas) = tokio::join!(self.record.push(found), provider.stream(request));
-        stored?;
-        let mut deltas = deltas?.ready_chunks(DELTAS);
-        while let Some(ready) = deltas.next().await {
-            self.receipt.first_token.get_or_insert_with(|| asked.elapsed());
-            let mut events = Vec::new();
-            let mut broken = None;
-            for delta in ready {
-                match delta {
-                    Ok(Delta::Text(text)) => {
-                        if let Some(text) = gate.pass(&text) {
-                            self.show(verifier.push(&text), &mut events);
-                        }
-                    }
-                    Ok(Delta::Reasoning(text)) => {
-                        self.record.reasoning.push_str(&text);
-                        events.push(("reasoning.delta", json!({ "text": text })));
-                    }
-                    Ok(Delta::Usage(usage)) => self.receipt.usage = Some(usage),
-                    Ok(Delta::Finished(reason)) => finish = Some(reason),
-                    Err(error) => {
-                        broken = Some(error);
-                        break;
-                    }
-                }
+        for other in self.app.models.fallbacks(self.provider.name()) {
+            let Error::Llm(error) = &failed else { return Err(failed) };
+            if !self.record.text.is_empty() || !may_fall_back(error) {
+                return Err(failed);
             }
-            self.record.push(events).await?;
-            if let Some(error) = broken {
-                return Err(error.into());
+            self.close_call(error.code()).await;
+            self.fall_back(error, other.as_ref()).await?;
+            // What the next one is told apart by is not what was shown so far.
+            let told = self.record.text.len();
+            match Conversing::with(self, other).answer().await {
+                Ok(answered) => return Ok(answered),
+                Err(error) if self.record.text.len() == told => failed = error,
+                Err(error) => return Err(error),
             }
         }
-        let refused = gate.refused();
-        let mut events = Vec::new();
-        if let Some(rest) = gate.rest() {
-            self.show(verifier.push(&rest), &mut events);
-        }
-        let (pieces, summary) = verifier.finish();
-        self.show(pieces, &mut events);
-        self.record.push(events).await?;
-        Ok(Ending { refused, summary, finish: finish.unwrap_or(FinishReason::Stop) })
+        Err(failed)
     }
 
-    /// Turns checked pieces into events; neighbouring texts become one.
-    fn show(&mut self, pieces: Vec<Piece>, events: &mut Vec<(&'static str, Value)>) {
-        for piece in pieces {
-            match piece {
-                Piece::Text(text) => match events.last_mut() {
-                    Some(("text.delta", Value::Object(last))) => {
-                        if let Some(Value::String(so_far)) = last.get_mut("text") {
-                            so_far.push_str(&text);
-                        }
-                    }
-                    _ => events.push(("text.delta", json!({ "text": text }))),
-                },
-                Piece::Citation(citation) => {
-                    self.record.citations.push(citation.clone());
-                    events.push(("citation", json!({ "citation": citation })));
-                }
-                Piece::Unsupported { .. } => {}
-            }
-        }
-    }
-
-    fn request(&mut self, provider: &dyn Provider, passages: &[Passage]) -> Result<Request> {
-        let fence = prompt::fence();
-        let system = prompt::system(&fence);
-        let evidence: Vec<String> =
-            passages.iter().zip(1..).map(|(passage, n)| prompt::evidence(&fence, n, passage)).collect();
-        let history: Vec<Turn> = self.history.iter().filter_map(to_turn).collect();
-        let max_tokens = self.ask.max_tokens.unwrap_or(self.app.settings.max_answer_tokens);
-        let wanted = Wanted {
-            window: provider.context_window(),
-            answer: max_tokens as usize,
-            system: &system,
-            question: &prompt::question(&[], &self.ask.content),
-            history: &history,
-            evidence: &evidence,
+    /// Another answers, and the answer says so. When it is the documents' own
+    /// sentences that do, its text says so too.
+    async fn fall_back(&mut self, error: &LlmError, other: &dyn Provider) -> Result<()> {
+        tracing::warn!(message.id = %self.asked.answer, error = %error, other = other.name(), "falling back");
+        let model = self.provider.name();
+        self.receipt.fallback.get_or_insert(error.code());
+        self.key = None;
+        let note = if other.capabilities().instructed {
+            format!("The model `{model}` could not answer ({error}). `{}` answers in its stead.", other.name())
+        } else {
+            format!(
+                "The model `{model}` could not answer ({error}). What follows was put together from the documents' own \
+                 sentences."
+            )
         };
-        let fitted = budget::fit(&wanted, |text| provider.count_tokens(text))?;
-        let mut messages = history[history.len() - fitted.history..].to_vec();
-        let text = prompt::question(&evidence[..fitted.evidence], &self.ask.content);
-        messages.push(Turn { role: Role::User, text });
-        let sources = passages.iter().zip(1..).take(fitted.evidence);
-        let sources = sources.map(|(passage, n)| Source {
-            n,
-            title: passage.title.clone(),
-            headings: passage.headings.clone(),
-            text: passage.text.clone(),
-            score: passage.score,
-            dense: passage.scores.dense,
-        });
-        let request = Request {
-            model: provider.name().to_owned(),
-            system,
-            messages,
-            question: self.ask.content.clone(),
-            sources: sources.collect(),
-            max_tokens,
-            temperature: self.ask.temperature,
-        };
-        self.receipt.fitted = Some(fitted);
-        Ok(request)
-    }
-
-    async fn refuse(&mut self) -> Result<()> {
-        self.record.push(vec![("text.delta", json!({ "text": REFUSAL }))]).await
-    }
-
-    async fn conclude(&mut self, ending: Ending) -> Result<bool> {
-        let mut events = Vec::new();
-        if let Some(usage) = &self.receipt.usage {
-            events.push(("usage", json!({ "usage": usage })));
+        self.record.notice("fallback", note.clone());
+        let event = json!({ "code": "fallback", "text": note, "model": other.name() });
+        self.record.push(vec![("notice", event)]).await?;
+        if other.capabilities().instructed {
+            return Ok(());
         }
-        self.record.push(events).await?;
-        if ending.refused {
+        self.record.push(vec![("text.delta", json!({ "text": format!("{note}\n\n") }))]).await
+    }
+
+    async fn conclude(&mut self, answered: Answered) -> Result<bool> {
+        let Answered { refused, summary, finish } = answered;
+        self.close_call("ok").await;
+        self.receipt.claims = Some((summary.claims, summary.supported));
+        if let Some(usage) = self.receipt.usage() {
+            let cost = self.receipt.cost();
+            self.record.push(vec![("usage", json!({ "usage": usage, "cost_usd": cost }))]).await?;
+        }
+        if refused {
             self.refuse().await?;
             return Ok(false);
         }
-        if ending.finish == FinishReason::Length {
-            let text = "The answer reached its limit of tokens and ends here.".to_owned();
-            self.record.notices.push(("length".into(), text));
+        match finish {
+            FinishReason::Length => {
+                self.key = None;
+                self.record.notice("length", "The answer reached its limit of tokens and ends here.");
+            }
+            FinishReason::ContentFilter => {
+                self.key = None;
+                self.record.notice("content_filter", "The provider's filter cut the answer off.");
+            }
+            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => {}
         }
-        let unsupported = ending.summary.claims.saturating_sub(ending.summary.supported);
+        let unsupported = summary.claims.saturating_sub(summary.supported);
         if unsupported > 0 {
-            let text = format!("{unsupported} claims of this answer were not found in the sources.");
-            self.record.notices.push(("unsupported".into(), text));
+            self.record
+                .notice("unsupported", format!("{unsupported} claims of this answer were not found in the sources."));
         }
-        Ok(ending.summary.supported > 0)
+        Ok(is_grounded(summary.claims, summary.supported, self.app.settings.grounded_share))
     }
+
+    async fn refuse(&mut self) -> Result<()> {
+        self.record.notice("not_in_documents", REFUSAL);
+        let apart = if self.record.text.trim().is_empty() { "" } else { "\n\n" };
+        self.record.push(vec![("text.delta", json!({ "text": format!("{apart}{REFUSAL}") }))]).await
+    }
+}
+
+/// Whether enough of an answer's claims are supported.
+#[expect(clippy::cast_precision_loss, reason = "an answer has few claims")]
+fn is_grounded(claims: usize, supported: usize, share: f32) -> bool {
+    supported > 0 && supported as f32 >= share * claims as f32
+}
+
+/// Waits until nobody listens any more, here or through another process.
+async fn nobody_listens(app: App, answer: MessageId, live: Arc<Live>, grace: Duration) {
+    loop {
+        live.abandoned(grace).await;
+        match answers::is_followed(&app.db, answer, grace.max(answers::LEASE)).await {
+            Ok(true) => tokio::time::sleep(grace).await,
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(message.id = %answer, %error, "whether anybody listens is not known");
+                tokio::time::sleep(grace).await;
+            }
+        }
+    }
+}
+
+fn too_long(limit: Duration) -> Error {
+    Error::Llm(LlmError::Timeout {
+        provider: "the answer".into(),
+        what: "end",
+        limit,
+        setting: "FOOTNOTE_ANSWER_TIMEOUT",
+    })
 }
 
 /// A model that cannot be reached may be replaced for once; one that is set up
@@ -308,32 +311,16 @@ fn describe(error: &Error) -> Value {
     }
 }
 
-fn to_turn(message: &Message) -> Option<Turn> {
-    let role = match message.role {
-        messages::Role::User => Role::User,
-        messages::Role::Assistant => Role::Assistant,
-    };
-    let text = message.text();
-    (message.status == Status::Completed && !text.is_empty()).then_some(Turn { role, text })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn brief(passage: &Passage) -> Value {
-    json!({
-        "document_id": passage.document_id, "revision_id": passage.revision_id, "key": passage.key,
-        "title": passage.title, "page": passage.page, "start": passage.start, "end": passage.end,
-        "score": passage.score,
-    })
-}
-
-fn source_text(n: u32, passage: &Passage) -> SourceText {
-    SourceText {
-        n,
-        text: passage.text.clone(),
-        start: passage.start,
-        document_id: passage.document_id.0,
-        revision_id: passage.revision_id.0,
-        title: passage.title.clone(),
-        uri: passage.uri.clone(),
-        pages: passage.page.map(|page| (passage.start, page.cast_unsigned())).into_iter().collect(),
+    #[test]
+    fn an_answer_is_grounded_when_enough_of_it_is_supported() {
+        assert!(!is_grounded(0, 0, 0.0));
+        assert!(!is_grounded(3, 0, 0.0));
+        assert!(is_grounded(3, 1, 0.0));
+        assert!(!is_grounded(3, 1, 0.5));
+        assert!(is_grounded(2, 1, 0.5));
     }
 }

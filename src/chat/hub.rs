@@ -1,17 +1,25 @@
-//! The hub: answers that are being made, and who listens to them.
+//! The hub: answers that are being made here, and who listens to them.
 //!
 //! An event is stored first and shown then, so whatever a reader saw is in the
-//! database. A reader that comes late gets the stored events, then the live
-//! ones, without a gap: both are the same numbered list.
+//! database. A reader that comes late, or falls behind the ring of late events,
+//! is given the stored ones: both are the same numbered list.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::ids::MessageId;
 use crate::storage::events::Event;
+
+/// Events of an answer that are kept in memory for its readers.
+const RING: usize = 512;
+
+/// How long answers may take to end when the service does.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers under way in this process.
 #[derive(Debug, Default)]
@@ -19,38 +27,57 @@ pub struct Hub {
     live: Mutex<HashMap<MessageId, Arc<Live>>>,
 }
 
+/// Why an answer is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Somebody asked for it.
+    Wanted,
+    /// Nobody listens any more.
+    Abandoned,
+    /// The service ends.
+    Shutdown,
+}
+
 /// One answer under way.
 #[derive(Debug)]
 pub(super) struct Live {
-    /// All events so far; the sender wakes readers.
-    events: watch::Sender<Arc<Log>>,
-    /// Stops the answer.
-    pub(super) cancel: CancellationToken,
+    ring: Mutex<VecDeque<Arc<Event>>>,
+    /// Wakes readers.
+    progress: watch::Sender<Progress>,
+    /// Tells of each reader that comes.
+    came: Notify,
+    stop: OnceLock<Stop>,
+    stopped: CancellationToken,
 }
 
-/// The events so far.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Log {
-    events: Vec<Arc<Event>>,
-    ended: bool,
+/// How far an answer is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Number of the last event.
+    pub(super) last: i32,
+    /// Whether no more come.
+    pub(super) ended: bool,
 }
 
-impl Log {
-    /// Events after number `seq`. They are numbered from 1 without gaps.
-    pub(super) fn after(&self, seq: i32) -> &[Arc<Event>] {
-        let from = usize::try_from(seq).unwrap_or_default().min(self.events.len());
-        &self.events[from..]
-    }
-
-    pub(super) fn ended(&self) -> bool {
-        self.ended
-    }
+/// What a reader gets who has read up to an event.
+#[derive(Debug, PartialEq)]
+pub(super) enum Next {
+    /// These.
+    Events(Vec<Arc<Event>>),
+    /// They have left the ring; the database has them.
+    Stored,
 }
 
 impl Hub {
     /// Opens the stream of an answer that is about to be made.
     pub(super) fn open(&self, message: MessageId) -> Arc<Live> {
-        let live = Arc::new(Live { events: watch::Sender::default(), cancel: CancellationToken::new() });
+        let live = Arc::new(Live {
+            ring: Mutex::default(),
+            progress: watch::Sender::default(),
+            came: Notify::new(),
+            stop: OnceLock::new(),
+            stopped: CancellationToken::new(),
+        });
         self.lock().insert(message, Arc::clone(&live));
         live
     }
@@ -63,8 +90,13 @@ impl Hub {
     /// Closes a stream whose events are all stored.
     pub(super) fn close(&self, message: MessageId) {
         if let Some(live) = self.lock().remove(&message) {
-            live.events.send_modify(|log| Arc::make_mut(log).ended = true);
+            live.progress.send_modify(|progress| progress.ended = true);
         }
+    }
+
+    /// The answers under way.
+    pub(super) fn answers(&self) -> Vec<MessageId> {
+        self.lock().keys().copied().collect()
     }
 
     /// Answers under way.
@@ -79,10 +111,23 @@ impl Hub {
         self.len() == 0
     }
 
-    /// Stops every answer under way: their partial texts are kept.
-    pub fn cancel_all(&self) {
+    /// Stops every answer under way, and waits until what there is of them is
+    /// kept; a few seconds at most.
+    pub async fn end(&self) {
+        self.stop_all();
+        let ended = async {
+            while !self.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
+            tracing::warn!(answers = self.len(), "answers did not end in time");
+        }
+    }
+
+    fn stop_all(&self) {
         for live in self.lock().values() {
-            live.cancel.cancel();
+            live.stop(Stop::Shutdown);
         }
     }
 
@@ -94,13 +139,116 @@ impl Hub {
 
 impl Live {
     /// Shows events that are stored.
-    pub(super) fn show(&self, events: &[Event]) {
-        self.events.send_modify(|log| {
-            Arc::make_mut(log).events.extend(events.iter().cloned().map(Arc::new));
-        });
+    pub(super) fn show(&self, events: Vec<Event>) {
+        let Some(last) = events.last().map(|event| event.seq) else { return };
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.extend(events.into_iter().map(Arc::new));
+        let excess = ring.len().saturating_sub(RING);
+        ring.drain(..excess);
+        drop(ring);
+        self.progress.send_modify(|progress| progress.last = last);
     }
 
-    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Log>> {
-        self.events.subscribe()
+    /// Events after number `seq`, as far as they are in the ring.
+    pub(super) fn after(&self, seq: i32) -> Next {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        if ring.front().is_some_and(|first| first.seq > seq + 1) {
+            return Next::Stored;
+        }
+        Next::Events(ring.iter().filter(|event| event.seq > seq).cloned().collect())
+    }
+
+    /// A reader, counted for as long as it is kept.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Progress> {
+        let reader = self.progress.subscribe();
+        self.came.notify_waiters();
+        reader
+    }
+
+    /// Stops the answer; the first reason counts.
+    pub(super) fn stop(&self, why: Stop) {
+        let _ = self.stop.set(why);
+        self.stopped.cancel();
+    }
+
+    /// Waits until the answer is to be stopped, and says why.
+    pub(super) async fn stopped(&self) -> Stop {
+        self.stopped.cancelled().await;
+        self.stop.get().copied().unwrap_or(Stop::Shutdown)
+    }
+
+    /// Waits until nobody has listened for as long as `grace`.
+    pub(super) async fn abandoned(&self, grace: Duration) {
+        loop {
+            self.progress.closed().await;
+            let mut came = pin!(self.came.notified());
+            // From here on nobody comes unseen, however soon they leave.
+            came.as_mut().enable();
+            if self.progress.receiver_count() == 0 && tokio::time::timeout(grace, came).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(seq: i32) -> Event {
+        Event { seq, name: "text.delta".into(), data: json!({}) }
+    }
+
+    fn numbers(next: Next) -> Option<Vec<i32>> {
+        match next {
+            Next::Events(events) => Some(events.iter().map(|event| event.seq).collect()),
+            Next::Stored => None,
+        }
+    }
+
+    #[test]
+    fn a_reader_that_falls_behind_the_ring_is_sent_to_the_database() {
+        let hub = Hub::default();
+        let live = hub.open(MessageId::new());
+        assert_eq!(numbers(live.after(0)), Some(vec![]));
+        let last = i32::try_from(RING).expect("small") + 10;
+        for seq in 1..=last {
+            live.show(vec![event(seq)]);
+        }
+        assert_eq!(numbers(live.after(last - 2)), Some(vec![last - 1, last]));
+        assert_eq!(numbers(live.after(10)).map(|numbers| numbers.len()), Some(RING));
+        assert_eq!(numbers(live.after(9)), None);
+        assert_eq!(numbers(live.after(last)), Some(vec![]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_abandoned_when_nobody_came_back_in_time() {
+        let hub = Hub::default();
+        let live = hub.open(MessageId::new());
+        let grace = Duration::from_secs(5);
+        let reader = live.subscribe();
+        let mut abandoned = Box::pin(live.abandoned(grace));
+        assert!(tokio::time::timeout(Duration::from_mins(1), &mut abandoned).await.is_err());
+        drop(reader);
+        assert!(tokio::time::timeout(Duration::from_secs(3), &mut abandoned).await.is_err());
+        let reader = live.subscribe();
+        assert!(tokio::time::timeout(Duration::from_mins(1), &mut abandoned).await.is_err());
+        drop(reader);
+        // One that comes and goes at once counts too.
+        assert!(tokio::time::timeout(Duration::from_secs(3), &mut abandoned).await.is_err());
+        drop(live.subscribe());
+        assert!(tokio::time::timeout(Duration::from_secs(3), &mut abandoned).await.is_err());
+        assert!(tokio::time::timeout(grace, &mut abandoned).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn the_first_reason_to_stop_counts() {
+        let hub = Hub::default();
+        let live = hub.open(MessageId::new());
+        live.stop(Stop::Wanted);
+        hub.stop_all();
+        assert_eq!(live.stopped().await, Stop::Wanted);
     }
 }

@@ -1,17 +1,40 @@
 //! Chat: a question in a conversation, and its answer as a numbered stream.
 //!
-//! Owns the making of answers ([`ask`], [`generate`]) and their streams
-//! ([`Hub`]). Imports services and storage; names no HTTP. An answer is made by
-//! a task of its own: it does not depend on anybody listening.
+//! Owns the making of answers and their streams. Imports services and storage;
+//! names no HTTP. An answer is made by a task of its own: it does not depend on
+//! anybody listening.
+//!
+//! * [`ask`]: taking a question; [`follow`]: reading, awaiting, stopping
+//! * [`generate`], [`look`], [`converse`], [`compose`]: the answer from its question to its end
+//! * [`toolset`] and the tools; [`approve`]: leave for those that change things
+//! * [`hub`], [`journal`], [`record`], [`keeper`]: its events, stored and shown
 
+mod approve;
+mod artifact_tools;
 mod ask;
+mod compose;
+mod converse;
+mod document_tools;
+mod evidence;
+mod follow;
 mod gate;
 mod generate;
+mod history;
 mod hub;
+mod journal;
+mod keeper;
+mod look;
 mod question;
 mod receipt;
 mod record;
+mod repeat;
+mod titles;
+mod toolset;
 
-pub use ask::{Asked, ask, cancel, follow, wait};
+pub use approve::decide;
+pub use ask::{Asked, ask, edit, regenerate};
+pub use follow::{cancel, follow, wait};
 pub use hub::Hub;
-pub use question::Ask;
+pub use journal::Journal;
+pub use keeper::Keeper;
+pub use question::{Ask, Hints, IdempotencyKey};

@@ -4,17 +4,27 @@ use std::time::{Duration, Instant};
 
 use footnote_ingest::index::MetaFilter;
 use footnote_ingest::space::Embedded;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::CollectionId;
+use crate::llm::{Image, ToolChoice};
+use crate::storage::answers::Place;
+use crate::storage::messages::Part;
 
 /// A question.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     /// Its words.
     pub content: String,
+    /// What is sent along to be looked at.
+    pub images: Vec<Image>,
+    /// Where it hangs in the conversation.
+    pub place: Place,
     /// Collections that ground it; `None` means the conversation's.
     pub collections: Option<Vec<CollectionId>>,
     /// Only documents whose metadata fit.
@@ -25,6 +35,78 @@ pub struct Ask {
     pub temperature: Option<f32>,
     /// Tokens of the answer, at most.
     pub max_tokens: Option<u32>,
+    /// Tools that may be called; `None` means the conversation's, else all.
+    pub tools: Option<Vec<String>>,
+    /// Whether one must be called.
+    pub tool_choice: ToolChoice,
+    /// Where the reader is.
+    pub hints: Hints,
+    /// The caller's own key for it, so that asking again is safe.
+    pub key: Option<IdempotencyKey>,
+    /// Answer anew, even where the same was answered before.
+    pub afresh: bool,
+}
+
+/// Where the reader is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hints {
+    /// The reader's language, such as `de-CH`.
+    pub locale: Option<String>,
+    /// The reader's time zone, such as `Europe/Zurich`.
+    pub time_zone: Option<String>,
+}
+
+/// A caller's own key for a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key.
+    pub key: String,
+    /// SHA-256 of the request.
+    pub request_sha256: Vec<u8>,
+}
+
+impl IdempotencyKey {
+    /// The key of a request to `path` with this body.
+    #[must_use]
+    pub fn new(key: impl Into<String>, path: &str, body: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(path);
+        hash.update([0]);
+        hash.update(body);
+        Self { key: key.into(), request_sha256: hash.finalize().to_vec() }
+    }
+}
+
+impl Ask {
+    /// A question of words alone, after the last message.
+    #[must_use]
+    pub fn new(content: impl Into<String>) -> Self {
+        Self {
+            content: content.into(),
+            images: vec![],
+            place: Place::Last,
+            collections: None,
+            filter: MetaFilter::default(),
+            model: None,
+            temperature: None,
+            max_tokens: None,
+            tools: None,
+            tool_choice: ToolChoice::Auto,
+            hints: Hints::default(),
+            key: None,
+            afresh: false,
+        }
+    }
+
+    /// As it is stored.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let pictures = self
+            .images
+            .iter()
+            .map(|image| Part::Image { media_type: image.media_type.clone(), base64: image.base64.to_string() });
+        pictures.chain([Part::Text { text: self.content.clone() }]).collect()
+    }
 }
 
 /// A question's embedding in the making. Dropping it gives it up.

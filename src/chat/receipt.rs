@@ -1,40 +1,103 @@
-//! The receipt of an answer: what was sent and dropped, tokens, time by stage.
+//! The receipt of an answer: what was looked for, sent and dropped, tokens,
+//! cost, time by stage.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::generate::Generation;
 use crate::budget::Fitted;
-use crate::llm::Usage;
+use crate::llm::{Provider, Usage};
+use crate::storage::calls::{self, Call, Purpose};
 
 /// What an answer's receipt is made of.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Receipt {
-    /// Making the question's embedding.
+    /// What was looked for.
+    pub(super) queries: Vec<String>,
+    /// Passages of the first searches.
+    pub(super) found: usize,
+    /// Making embeddings.
     pub(super) embed: Duration,
     /// Searching and loading.
     pub(super) search: Duration,
     /// From asking the model to its first words.
     pub(super) first_token: Option<Duration>,
-    /// What was sent and dropped.
+    /// What was sent and dropped, the last time the model was asked.
     pub(super) fitted: Option<Fitted>,
-    /// Tokens that it took.
-    pub(super) usage: Option<Usage>,
     /// Why another answered.
     pub(super) fallback: Option<&'static str>,
     /// Claims made, and those that are supported.
     pub(super) claims: Option<(usize, usize)>,
+    /// The answer that was given before and is given again.
+    pub(super) cached_from: Option<crate::ids::MessageId>,
+    /// Calls of models that have ended.
+    calls: Vec<Value>,
+    usage: Option<Usage>,
+    cost: Option<f64>,
+    open: Option<Open>,
+}
+
+/// A call of a model that is under way.
+struct Open {
+    provider: Arc<dyn Provider>,
+    started: Instant,
+    /// As the provider said, or as we estimate until then.
+    usage: Usage,
+    /// What was heard, to estimate it.
+    heard: String,
 }
 
 impl Receipt {
+    pub(super) fn open(&mut self, provider: Arc<dyn Provider>, usage: Usage) {
+        self.open = Some(Open { provider, started: Instant::now(), usage, heard: String::new() });
+    }
+
+    /// Words came in.
+    pub(super) fn heard(&mut self, text: &str) {
+        if let Some(open) = &mut self.open {
+            open.heard.push_str(text);
+        }
+    }
+
+    /// The provider said what it took.
+    pub(super) fn used(&mut self, usage: Usage) {
+        if let Some(open) = &mut self.open {
+            open.usage = usage;
+        }
+    }
+
+    /// Tokens of all calls for the answer itself.
+    pub(super) fn usage(&self) -> Option<&Usage> {
+        self.usage.as_ref()
+    }
+
+    /// Dollars of all calls, as far as they are known.
+    pub(super) fn cost(&self) -> Option<f64> {
+        self.cost
+    }
+
+    fn add(&mut self, purpose: Purpose, usage: &Usage, cost: Option<f64>) {
+        if purpose == Purpose::Answer {
+            self.usage = Some(self.usage.take().unwrap_or_default().plus(usage));
+        }
+        if let Some(cost) = cost {
+            self.cost = Some(self.cost.unwrap_or_default() + cost);
+        }
+    }
+
     /// As it is stored; times in milliseconds.
-    pub(super) fn to_json(&self, model: &str, total: Duration) -> Value {
-        let milliseconds = |time: Duration| (time.as_secs_f64() * 10_000.0).round() / 10.0;
+    pub(super) fn to_json(&self, provider: &dyn Provider, total: Duration) -> Value {
         json!({
-            "model": model,
+            "model": provider.name(),
             "fallback": self.fallback,
+            "cached_from": self.cached_from,
+            "queries": self.queries,
             "budget": self.fitted,
             "usage": self.usage,
+            "cost_usd": self.cost,
+            "calls": self.calls,
             "claims": self.claims.map(|(made, supported)| json!({ "made": made, "supported": supported })),
             "timings": {
                 "embed_ms": milliseconds(self.embed),
@@ -43,5 +106,59 @@ impl Receipt {
                 "total_ms": milliseconds(total),
             },
         })
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+impl Generation {
+    /// Records the call under way, if there is one.
+    pub(super) async fn close_call(&mut self, outcome: &str) {
+        let Some(Open { provider, started, mut usage, heard }) = self.receipt.open.take() else { return };
+        if usage.estimated && usage.output_tokens == 0 {
+            usage.output_tokens = u32::try_from(provider.count_tokens(&heard)).unwrap_or(u32::MAX);
+        }
+        self.record_call_of(provider.as_ref(), Purpose::Answer, &usage, started.elapsed(), outcome).await;
+    }
+
+    /// Records a call of the model that was asked.
+    pub(super) async fn record_call(&mut self, purpose: Purpose, usage: &Usage, time: Duration, outcome: &str) {
+        let provider = Arc::clone(&self.provider);
+        self.record_call_of(provider.as_ref(), purpose, usage, time, outcome).await;
+    }
+
+    async fn record_call_of(
+        &mut self,
+        provider: &dyn Provider,
+        purpose: Purpose,
+        usage: &Usage,
+        time: Duration,
+        outcome: &str,
+    ) {
+        let cost = self.app.models.cost(provider, usage);
+        self.receipt.add(purpose, usage, cost);
+        if !provider.capabilities().instructed {
+            return;
+        }
+        self.receipt.calls.push(json!({
+            "purpose": purpose, "model": provider.name(), "provider": provider.provider(), "usage": usage,
+            "cost_usd": cost, "ms": milliseconds(time), "outcome": outcome,
+        }));
+        let call = Call {
+            message: Some(self.asked.answer),
+            purpose,
+            provider: provider.provider(),
+            model: provider.name(),
+            usage,
+            cost,
+            milliseconds: i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
+            outcome,
+        };
+        // An answer is not lost for the sake of its bill.
+        if let Err(error) = calls::record(&self.app.stream, self.scope, &call).await {
+            tracing::error!(message.id = %self.asked.answer, %error, "a call of a model could not be recorded");
+        }
     }
 }

@@ -7,27 +7,48 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::hub::Live;
+use super::journal::{Journal, Sent};
 use crate::app::App;
 use crate::citations::Citation;
 use crate::error::Result;
 use crate::ids::MessageId;
+use crate::storage::answers::{self, Ended};
 use crate::storage::events::{self, Event};
-use crate::storage::messages::{self, Ended, Part, Status};
+use crate::storage::messages::{self, Part, Status};
+
+/// An event that has no number yet.
+pub(super) type New = (&'static str, Value);
+
+/// How an answer ended.
+pub(super) struct End<'a> {
+    pub(super) status: Status,
+    pub(super) grounded: Option<bool>,
+    pub(super) receipt: &'a Value,
+    pub(super) problem: Option<Value>,
+    /// SHA-256 of what it was made from, if it may be given again.
+    pub(super) answer_key: Option<&'a [u8]>,
+}
 
 /// Writes events down, then shows them, and keeps what they amount to.
 pub(super) struct Record {
     db: PgPool,
-    stream: PgPool,
+    journal: Journal,
     scope: Scope,
     message: MessageId,
     live: Arc<Live>,
     next: i32,
+    /// Events that are being stored.
+    sent: Option<Sent>,
     /// The answer's words so far.
     pub(super) text: String,
     /// The reasoning so far.
     pub(super) reasoning: String,
+    /// Calls of tools and what came of them.
+    pub(super) calls: Vec<Part>,
     /// Citations in the order of their numbers.
     pub(super) citations: Vec<Citation>,
+    /// Claims that no source backs, as ranges of the words.
+    pub(super) unsupported: Vec<(usize, usize)>,
     /// What the reader should know.
     pub(super) notices: Vec<(String, String)>,
 }
@@ -36,34 +57,58 @@ impl Record {
     pub(super) fn new(app: &App, scope: Scope, message: MessageId, live: Arc<Live>) -> Self {
         Self {
             db: app.db.clone(),
-            stream: app.stream.clone(),
+            journal: app.journal.clone(),
             scope,
             message,
             live,
             next: 1,
+            sent: None,
             text: String::new(),
             reasoning: String::new(),
+            calls: vec![],
             citations: vec![],
+            unsupported: vec![],
             notices: vec![],
         }
     }
 
-    /// Stores events, then shows them. All or none.
-    pub(super) async fn push(&mut self, new: Vec<(&'static str, Value)>) -> Result<()> {
+    /// Stores events, then shows them. All or none. When it is dropped in the
+    /// middle, what was sent to be stored is shown by the next call.
+    pub(super) async fn push(&mut self, new: Vec<New>) -> Result<()> {
+        self.settle().await?;
         if new.is_empty() {
             return Ok(());
         }
-        let numbered: Vec<Event> =
-            (self.next..).zip(new).map(|(seq, (name, data))| Event { seq, name: name.to_owned(), data }).collect();
-        events::append(&self.stream, self.message, &numbered).await?;
-        self.next += i32::try_from(numbered.len()).unwrap_or(i32::MAX);
-        for event in &numbered {
+        let numbered: Vec<Event> = (self.next..)
+            .zip(new)
+            .map(|(seq, (name, mut data))| {
+                storable(&mut data);
+                Event { seq, name: name.to_owned(), data }
+            })
+            .collect();
+        self.sent = Some(self.journal.append(self.message, numbered).await?);
+        self.settle().await
+    }
+
+    /// Waits for what was sent to be stored, and shows it.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(sent) = &mut self.sent else { return Ok(()) };
+        let stored = sent.stored().await;
+        self.sent = None;
+        let stored = stored?;
+        self.next += i32::try_from(stored.len()).unwrap_or(i32::MAX);
+        for event in &stored {
             if let ("text.delta", Some(text)) = (event.name.as_str(), event.data["text"].as_str()) {
                 self.text.push_str(text);
             }
         }
-        self.live.show(&numbered);
+        self.live.show(stored);
         Ok(())
+    }
+
+    /// Tells the reader something, in the message and not in its stream.
+    pub(super) fn notice(&mut self, code: &str, text: impl Into<String>) {
+        self.notices.push((code.to_owned(), text.into()));
     }
 
     /// The message's parts as they stand.
@@ -72,28 +117,27 @@ impl Record {
         if !self.reasoning.is_empty() {
             parts.push(Part::Reasoning { text: self.reasoning.clone() });
         }
-        let notices = self.notices.iter().cloned();
+        parts.extend(self.calls.iter().cloned());
         parts.push(Part::Text { text: self.text.clone() });
         parts.extend(self.citations.iter().cloned().map(|citation| Part::Citation { citation }));
+        parts.extend(self.unsupported.iter().map(|&(start, end)| Part::Unsupported { start, end }));
+        let notices = self.notices.iter().cloned();
         parts.extend(notices.map(|(code, text)| Part::Notice { code, text }));
         parts
     }
 
     /// Records how the answer ended, and tells: exactly one last event.
-    pub(super) async fn end(
-        &mut self,
-        status: Status,
-        grounded: Option<bool>,
-        receipt: &Value,
-        problem: Option<Value>,
-    ) -> Result<()> {
+    pub(super) async fn end(&mut self, end: End<'_>) -> Result<()> {
+        self.settle().await?;
         let parts = self.parts();
-        let ended = Ended { status, parts: &parts, grounded, receipt };
+        let End { status, grounded, receipt, problem, answer_key } = end;
+        let ended = Ended { status, parts: &parts, grounded, receipt, answer_key };
         let mut tx = self.db.begin().await?;
-        let Some(message) = messages::end(&mut *tx, self.scope, self.message, &ended).await? else {
+        if !answers::end(&mut *tx, self.scope, self.message, &ended).await? {
             // Ended by somebody else, or deleted with its conversation.
             return Ok(());
-        };
+        }
+        let message = messages::find(&mut *tx, self.scope, self.message).await?;
         let (name, data) = match status {
             Status::Running | Status::Completed => ("message.completed", json!({ "message": message })),
             Status::Cancelled => ("message.cancelled", json!({ "message": message })),
@@ -103,16 +147,31 @@ impl Record {
         let last = Event { seq: self.next, name: name.to_owned(), data };
         events::append(&mut *tx, self.message, std::slice::from_ref(&last)).await?;
         tx.commit().await?;
-        self.live.show(&[last]);
+        self.live.show(vec![last]);
         Ok(())
+    }
+}
+
+/// A text without what Postgres cannot store.
+pub(super) fn printable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+/// Takes out of a value what Postgres cannot store.
+fn storable(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = printable(std::mem::take(text)),
+        Value::Array(items) => items.iter_mut().for_each(storable),
+        Value::Object(fields) => fields.values_mut().for_each(storable),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 /// Ends an answer whose maker is gone: its readers are told, and it is not left
 /// running.
-pub(super) async fn abandon(db: &PgPool, scope: Scope, message: MessageId, live: &Live) {
-    match end_failed(db, scope, message).await {
-        Ok(last) => live.show(last.as_slice()),
+pub(super) async fn abandon(app: &App, scope: Scope, message: MessageId, live: &Live) {
+    match end_failed(&app.db, scope, message).await {
+        Ok(last) => live.show(last.into_iter().collect()),
         Err(error) => tracing::error!(message.id = %message, ?error, "the end of an answer could not be stored"),
     }
 }
@@ -121,9 +180,9 @@ pub(super) async fn abandon(db: &PgPool, scope: Scope, message: MessageId, live:
 async fn end_failed(db: &PgPool, scope: Scope, message: MessageId) -> Result<Option<Event>> {
     let stored = events::after(db, scope, message, 0).await?;
     let receipt = json!({});
-    let failed = Ended { status: Status::Failed, parts: &[], grounded: None, receipt: &receipt };
+    let failed = Ended { status: Status::Failed, parts: &[], grounded: None, receipt: &receipt, answer_key: None };
     let mut tx = db.begin().await?;
-    if messages::end(&mut *tx, scope, message, &failed).await?.is_none() {
+    if !answers::end(&mut *tx, scope, message, &failed).await? {
         return Ok(None);
     }
     let problem = json!({ "code": "internal:message", "message": "the answer could not be made; ask again" });

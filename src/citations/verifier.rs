@@ -78,6 +78,26 @@ impl Verifier {
         }
     }
 
+    /// Takes more sources, which what comes may cite.
+    pub fn add(&mut self, sources: Vec<SourceText>) {
+        self.evidence.add(sources);
+    }
+
+    /// Takes a citation that the provider makes by its own means, of the words
+    /// before it. Returns what may be shown now: its number if the quote stands
+    /// in the source.
+    pub fn cite_quote(&mut self, n: u32, quote: &str) -> Vec<Piece> {
+        // What may become a marker is none: the model's words go on elsewhere.
+        let mut queue = VecDeque::new();
+        while !self.held.is_empty() {
+            let scan = self.held.end();
+            self.decide(scan, &mut queue);
+            self.run(std::mem::take(&mut queue));
+        }
+        self.cite(&[Reference { n, quotes: vec![quote.to_owned()] }]);
+        std::mem::take(&mut self.out)
+    }
+
     /// Takes more of the answer. Returns what may be shown of it now; only
     /// what may become a marker is held back, and spaces before it.
     pub fn push(&mut self, text: &str) -> Vec<Piece> {

@@ -70,6 +70,10 @@ impl Evidence {
         Self { sources: sources.into_iter().map(Prepared::new).collect() }
     }
 
+    pub(super) fn add(&mut self, sources: Vec<SourceText>) {
+        self.sources.extend(sources.into_iter().map(Prepared::new));
+    }
+
     /// What backs a claim of all that a reference names: its quotes where they
     /// are found, else the sentence that says the same.
     pub(super) fn judge(&self, reference: &Reference, claim: Option<&Claim>) -> Vec<Found> {

@@ -65,12 +65,12 @@ pub(super) async fn measure(
     collection: CollectionId,
     limit: usize,
 ) -> Result<AnswerFigures> {
-    let conversation = conversations::create(&app.db, scope, "evaluation", &[collection], None).await?;
+    let conversation = conversations::create(&app.db, scope, Some("evaluation"), &[collection], None).await?;
     let mut tally = Tally::default();
     for judged in evenly(&set.answers, limit) {
-        let ask = Ask { content: judged.question.clone(), ..Ask::default() };
+        let ask = Ask::new(judged.question.clone());
         // Each question stands alone: no history.
-        let alone = conversations::create(&app.db, scope, "evaluation", &[collection], None).await?;
+        let alone = conversations::create(&app.db, scope, Some("evaluation"), &[collection], None).await?;
         let asked = chat::ask(app, scope, alone.id, ask).await?;
         let answer = chat::wait(app, scope, asked.answer).await?;
         conversations::delete(&app.db, scope, alone.id).await?;

@@ -1,52 +1,29 @@
-//! Messages: questions, and their answers as a stream or whole.
+//! Messages: reading them, following their streams, stopping them.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use footnote_ingest::index::MetaFilter;
 use futures::StreamExt;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::caller::Caller;
 use super::error::{ApiError, Envelope};
-use super::extract::{self, Json, Path, Query};
+use super::extract::{Path, Query};
 use super::page::{Page, Size};
 use crate::app::App;
-use crate::chat::{self, Ask};
+use crate::chat;
 use crate::error::Error;
 use crate::ids::{ConversationId, MessageId};
 use crate::storage::conversations;
-use crate::storage::messages::{self, Message, Status};
+use crate::storage::messages::{self, Message};
 
 /// How often a silent stream says that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// A question.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Question {
-    /// Its words.
-    content: String,
-    /// Collections by id or name; the conversation's if left out.
-    collections: Option<Vec<String>>,
-    /// Only documents whose metadata fit.
-    #[serde(default)]
-    filter: MetaFilter,
-    /// The model; the conversation's if left out.
-    model: Option<String>,
-    /// For models that take it: 0 to 2.
-    temperature: Option<f32>,
-    /// Tokens of the answer, at most.
-    max_tokens: Option<u32>,
-    /// Answer with a stream of events.
-    #[serde(default)]
-    stream: bool,
-}
 
 /// Which messages to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,53 +52,6 @@ pub(super) async fn list(
     conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
     let items = messages::list(&app.db, scope, id, which.cursor, size.to_load()).await?;
     Ok(size.cut(items, |last| last.id.to_string()))
-}
-
-/// Asks. With `stream: true` the answer comes as server-sent events, each with
-/// its number as `id`; they are kept, so a reader that was cut off reads on at
-/// the answer's `/stream`. Else the stored answer comes whole.
-#[utoipa::path(
-    post, path = "/api/v1/conversations/{id}/messages", tag = "conversations",
-    params(("id" = ConversationId, Path)), request_body = Question,
-    responses(
-        (status = 200, content((Message = "application/json"), (String = "text/event-stream"))),
-        (status = 404, body = Envelope), (status = 422, body = Envelope), (status = 502, body = Envelope),
-    )
-)]
-pub(super) async fn ask(
-    State(app): State<App>,
-    Caller(scope): Caller,
-    Path(id): Path<ConversationId>,
-    Json(question): Json<Question>,
-) -> Result<Response, ApiError> {
-    check(&question)?;
-    let ask = Ask {
-        collections: extract::collections(&app, scope, question.collections.as_deref()).await?,
-        content: question.content,
-        filter: question.filter,
-        model: question.model,
-        temperature: question.temperature,
-        max_tokens: question.max_tokens,
-    };
-    let asked = chat::ask(&app, scope, id, ask).await?;
-    if question.stream {
-        return Ok(events(&app, scope, asked.answer, 0).await?.into_response());
-    }
-    let answer = chat::wait(&app, scope, asked.answer).await?;
-    if answer.status == Status::Failed {
-        return Err(failure(&app, scope, &answer).await?);
-    }
-    Ok((StatusCode::OK, axum::Json(answer)).into_response())
-}
-
-fn check(question: &Question) -> Result<(), ApiError> {
-    if question.temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
-        return Err(ApiError::unprocessable("temperature", "`temperature` is from 0 to 2"));
-    }
-    if question.max_tokens == Some(0) {
-        return Err(ApiError::unprocessable("max_tokens", "`max_tokens` is at least 1"));
-    }
-    Ok(())
 }
 
 /// One message.
@@ -182,7 +112,7 @@ pub(super) async fn cancel(
     Ok(axum::Json(chat::cancel(&app, scope, message.id).await?))
 }
 
-async fn in_conversation(
+pub(super) async fn in_conversation(
     app: &App,
     scope: footnote_ingest::scope::Scope,
     (conversation, message): (ConversationId, MessageId),
@@ -192,7 +122,7 @@ async fn in_conversation(
     found.ok_or_else(|| Error::NotFound("message").into())
 }
 
-async fn events(
+pub(super) async fn events(
     app: &App,
     scope: footnote_ingest::scope::Scope,
     message: MessageId,
@@ -205,22 +135,4 @@ async fn events(
     // Proxies must not hold events back.
     let headers = [("x-accel-buffering", "no"), ("cache-control", "no-store")];
     Ok((headers, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))))
-}
-
-/// The error that ended an answer, as its stream told it.
-async fn failure(app: &App, scope: footnote_ingest::scope::Scope, answer: &Message) -> Result<ApiError, ApiError> {
-    let mut last = chat::follow(app, scope, answer.id, 0).await?;
-    let mut error = None;
-    while let Some(event) = last.next().await {
-        if event.name == "error" {
-            error = Some(event.data["error"].clone());
-        }
-    }
-    let told = error.unwrap_or_default();
-    let message = told["message"].as_str().unwrap_or("the answer could not be made").to_owned();
-    Ok(match told["code"].as_str().and_then(|code| code.split_once(':')) {
-        Some(("upstream", surface)) => ApiError::upstream(surface, message),
-        Some(("bad_request", surface)) => ApiError::unprocessable(surface, message),
-        _ => ApiError::internal(),
-    })
 }

@@ -3,12 +3,18 @@
 //! Owns routes, request and response shapes and the translation of errors.
 //! Imports services; no rule about documents or answers lives here.
 
+mod artifacts;
+mod asking;
+mod attachment;
 mod caller;
 mod collections;
+mod conversation_search;
 mod conversations;
 mod documents;
 mod error;
+mod export;
 mod extract;
+mod feedback;
 mod guard;
 mod health;
 mod jobs;
@@ -17,12 +23,15 @@ mod messages;
 mod metrics;
 mod models;
 mod page;
+mod parts;
 mod progress;
 mod reembed;
 mod revisions;
 mod schedules;
 mod search;
+mod tools;
 mod upload;
+mod usage;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -83,12 +92,25 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(progress::events))
         .routes(routes!(revisions::text))
         .routes(routes!(conversations::list, conversations::create))
-        .routes(routes!(conversations::find, conversations::rename, conversations::delete))
-        .routes(routes!(messages::list, messages::ask))
+        .routes(routes!(conversations::find, conversations::change, conversations::delete))
+        .routes(routes!(conversation_search::search))
+        .routes(routes!(export::export))
+        .routes(routes!(messages::list))
+        // Pictures are larger than words.
+        .routes(routes!(asking::ask).layer(DefaultBodyLimit::max(parts::MAX_BODY)))
+        .routes(routes!(asking::edit).layer(DefaultBodyLimit::max(parts::MAX_BODY)))
+        .routes(routes!(asking::regenerate))
+        .routes(routes!(asking::decide))
         .routes(routes!(messages::find))
         .routes(routes!(messages::stream))
         .routes(routes!(messages::cancel))
+        .routes(routes!(feedback::give))
+        .routes(routes!(artifacts::find))
+        .routes(routes!(artifacts::versions))
         .routes(routes!(models::list))
+        .routes(routes!(usage::usage))
+        .routes(routes!(tools::list))
+        .routes(routes!(tools::trust))
         .routes(routes!(schedules::list, schedules::create))
         .routes(routes!(schedules::find, schedules::delete))
         .routes(routes!(jobs::list))

@@ -41,6 +41,31 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
     Ok(())
 }
 
+/// Appends events of several answers in one statement: all or none.
+///
+/// # Errors
+/// What the database says.
+pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)]) -> sqlx::Result<()> {
+    let messages: Vec<MessageId> = events.iter().map(|(message, _)| *message).collect();
+    let seqs: Vec<i32> = events.iter().map(|(_, event)| event.seq).collect();
+    let names: Vec<&str> = events.iter().map(|(_, event)| event.name.as_str()).collect();
+    let data: Vec<String> = events.iter().map(|(_, event)| event.data.to_string()).collect();
+    sqlx::query!(
+        r#"
+        insert into message_events (message_id, seq, name, data)
+        select message_id, seq, name, data::json
+        from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as new (message_id, seq, name, data)
+        "#,
+        &messages as _,
+        &seqs,
+        &names as _,
+        &data,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// The events after number `after`. `None` when the scope has no such message.
 ///
 /// # Errors

@@ -8,8 +8,10 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
+pub use super::branches::{last, path};
+use super::feedback::Feedback;
 use crate::citations::Citation;
-use crate::ids::{ConversationId, MessageId};
+use crate::ids::{ArtifactId, ConversationId, MessageId};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -53,10 +55,56 @@ pub enum Part {
         /// The words.
         text: String,
     },
+    /// A tool that the model called.
+    ToolCall {
+        /// The call's name within the answer.
+        id: String,
+        /// The tool.
+        name: String,
+        /// Its arguments, as the model wrote them.
+        arguments: String,
+    },
+    /// What came of a call.
+    ToolResult {
+        /// The call's name within the answer.
+        id: String,
+        /// The tool.
+        name: String,
+        /// What the model was told.
+        text: String,
+        /// Whether it failed.
+        failed: bool,
+    },
+    /// A picture that was sent along.
+    Image {
+        /// Its kind, such as `image/png`.
+        media_type: String,
+        /// Its bytes in base64.
+        base64: String,
+    },
+    /// Something that the model made for the reader.
+    Artifact {
+        /// Its id.
+        id: ArtifactId,
+        /// The version that was made here.
+        version: i32,
+        /// `text`, `code`, `sheet` or `image`.
+        kind: String,
+        /// Its title.
+        title: String,
+    },
     /// A checked citation.
     Citation {
         /// What is cited.
         citation: Citation,
+    },
+    /// A claim that no source backs: a half-open range of the message's words,
+    /// in code points.
+    Unsupported {
+        /// First code point.
+        start: usize,
+        /// One past the last code point.
+        end: usize,
     },
     /// Something that the reader should know about how the answer was made.
     Notice {
@@ -65,6 +113,15 @@ pub enum Part {
         /// The words.
         text: String,
     },
+}
+
+/// Which of those that follow the same message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Siblings {
+    /// From 1, in the order in which they were made.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
 }
 
 /// A stored message.
@@ -90,6 +147,12 @@ pub struct Message {
     /// What was sent and dropped, tokens, and the time of each stage.
     #[schema(value_type = Option<Object>)]
     pub receipt: Option<Value>,
+    /// What its owner thinks of an answer.
+    #[schema(value_type = Option<Feedback>)]
+    pub feedback: Option<Json<Feedback>>,
+    /// Which of those that follow the same message.
+    #[schema(value_type = Siblings)]
+    pub siblings: Json<Siblings>,
     /// When it was begun.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -108,97 +171,6 @@ impl Message {
     }
 }
 
-/// Stores a question and the place of its answer, and touches the
-/// conversation. `None` when the scope has no such conversation.
-///
-/// # Errors
-/// What the database says.
-pub async fn begin(
-    tx: &mut sqlx::PgTransaction<'_>,
-    scope: Scope,
-    conversation: ConversationId,
-    question: &str,
-    model: &str,
-) -> sqlx::Result<Option<(MessageId, MessageId)>> {
-    let known = sqlx::query!(
-        "update conversations set updated_at = now() where id = $1 and owner_id = $2",
-        conversation as _,
-        scope.owner() as _,
-    )
-    .execute(&mut **tx)
-    .await?;
-    if known.rows_affected() == 0 {
-        return Ok(None);
-    }
-    let (asked, answer) = (MessageId::new(), MessageId::new());
-    sqlx::query!(
-        r#"
-        insert into messages (
-            id, owner_id, conversation_id, parent_id, role, status, parts, model, created_at, updated_at
-        )
-        values
-            ($1, $2, $3,
-             (select id from messages where conversation_id = $3 order by created_at desc, id desc limit 1),
-             'user', 'completed', $4, null, clock_timestamp(), clock_timestamp()),
-            ($5, $2, $3, $1, 'assistant', 'running', '[]', $6, clock_timestamp(), clock_timestamp())
-        "#,
-        asked as _,
-        scope.owner() as _,
-        conversation as _,
-        Json(vec![Part::Text { text: question.to_owned() }]) as _,
-        answer as _,
-        model,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(Some((asked, answer)))
-}
-
-/// How an answer ended.
-#[derive(Debug)]
-pub struct Ended<'a> {
-    /// How it stands now.
-    pub status: Status,
-    /// What it says.
-    pub parts: &'a [Part],
-    /// Whether the documents hold the answer.
-    pub grounded: Option<bool>,
-    /// The receipt.
-    pub receipt: &'a Value,
-}
-
-/// Records how an answer ended, unless it has ended before.
-///
-/// # Errors
-/// What the database says.
-pub async fn end(
-    db: impl PgExecutor<'_>,
-    scope: Scope,
-    message: MessageId,
-    ended: &Ended<'_>,
-) -> sqlx::Result<Option<Message>> {
-    sqlx::query_as!(
-        Message,
-        r#"
-        update messages
-        set status = $3, parts = $4, grounded = $5, receipt = $6, updated_at = now()
-        where id = $1 and owner_id = $2 and status = 'running'
-        returning
-            id as "id: MessageId", conversation_id as "conversation_id: ConversationId",
-            parent_id as "parent_id: MessageId", role as "role: Role", status as "status: Status",
-            parts as "parts: Json<Vec<Part>>", model, grounded, receipt, created_at, updated_at
-        "#,
-        message as _,
-        scope.owner() as _,
-        ended.status as _,
-        Json(ended.parts) as _,
-        ended.grounded,
-        ended.receipt,
-    )
-    .fetch_optional(db)
-    .await
-}
-
 /// One message.
 ///
 /// # Errors
@@ -208,11 +180,14 @@ pub async fn find(db: impl PgExecutor<'_>, scope: Scope, message: MessageId) -> 
         Message,
         r#"
         select
-            id as "id: MessageId", conversation_id as "conversation_id: ConversationId",
-            parent_id as "parent_id: MessageId", role as "role: Role", status as "status: Status",
-            parts as "parts: Json<Vec<Part>>", model, grounded, receipt, created_at, updated_at
-        from messages
-        where id = $1 and owner_id = $2
+            m.id as "id: MessageId", m.conversation_id as "conversation_id: ConversationId",
+            m.parent_id as "parent_id: MessageId", m.role as "role: Role", m.status as "status: Status",
+            m.parts as "parts: Json<Vec<Part>>", m.model, m.grounded, m.receipt,
+            marks.feedback as "feedback: Json<Feedback>", marks.siblings as "siblings!: Json<Siblings>",
+            m.created_at, m.updated_at
+        from messages m
+        join message_marks marks on marks.message_id = m.id
+        where m.id = $1 and m.owner_id = $2
         "#,
         message as _,
         scope.owner() as _,
@@ -237,12 +212,15 @@ pub async fn list(
         Message,
         r#"
         select
-            id as "id: MessageId", conversation_id as "conversation_id: ConversationId",
-            parent_id as "parent_id: MessageId", role as "role: Role", status as "status: Status",
-            parts as "parts: Json<Vec<Part>>", model, grounded, receipt, created_at, updated_at
-        from messages
-        where conversation_id = $1 and owner_id = $2 and ($3::uuid is null or id > $3)
-        order by id
+            m.id as "id: MessageId", m.conversation_id as "conversation_id: ConversationId",
+            m.parent_id as "parent_id: MessageId", m.role as "role: Role", m.status as "status: Status",
+            m.parts as "parts: Json<Vec<Part>>", m.model, m.grounded, m.receipt,
+            marks.feedback as "feedback: Json<Feedback>", marks.siblings as "siblings!: Json<Siblings>",
+            m.created_at, m.updated_at
+        from messages m
+        join message_marks marks on marks.message_id = m.id
+        where m.conversation_id = $1 and m.owner_id = $2 and ($3::uuid is null or m.id > $3)
+        order by m.id
         limit $4
         "#,
         conversation as _,
@@ -278,45 +256,4 @@ pub async fn latest_questions(db: impl PgExecutor<'_>, scope: Scope, limit: i64)
     )
     .fetch_all(db)
     .await
-}
-
-/// Answers that a process left behind when it died: whoever owns them, with
-/// the number of their last event.
-///
-/// # Errors
-/// What the database says.
-pub async fn interrupt_running(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
-    // What was shown is in the events; the message keeps the words of them.
-    let done = sqlx::query!(
-        r#"
-        with broken as (
-            select id from messages where status = 'running'
-        ), words as (
-            select e.message_id,
-                   coalesce(string_agg(e.data ->> 'text', '' order by e.seq) filter (where e.name = 'text.delta'), '') as said,
-                   max(e.seq) as last
-            from message_events e
-            join broken on broken.id = e.message_id
-            group by e.message_id
-        ), told as (
-            insert into message_events (message_id, seq, name, data)
-            select broken.id, coalesce(words.last, 0) + 1, 'message.interrupted',
-                   json_build_object('message_id', broken.id, 'reason', 'the service was restarted')
-            from broken
-            left join words on words.message_id = broken.id
-        )
-        update messages m
-        set status = 'interrupted', updated_at = now(),
-            parts = case
-                when words.said is null or words.said = '' then m.parts
-                else jsonb_build_array(jsonb_build_object('type', 'text', 'text', words.said))
-            end
-        from broken
-        left join words on words.message_id = broken.id
-        where m.id = broken.id
-        "#,
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
 }

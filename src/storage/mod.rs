@@ -1,10 +1,20 @@
 //! Storage of this half: one module a table, free functions, the owner an
 //! argument of every query; and the database they live in. Imports ids.
 
+pub mod answers;
+pub mod approvals;
+pub mod artifacts;
+pub mod branches;
+pub mod calls;
+pub mod conversation_words;
 pub mod conversations;
 pub mod database;
 pub mod embedded;
 pub mod events;
+pub mod feedback;
+pub mod idempotency;
 pub mod messages;
 pub mod schedule_runs;
 pub mod schedules;
+pub mod summaries;
+pub mod tool_pins;

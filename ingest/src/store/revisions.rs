@@ -4,7 +4,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::document::{Span, TextMap};
+use crate::document::{PageSpan, Span, TextMap};
 use crate::ids::{DocumentId, RevisionId, UserId};
 use crate::scope::Scope;
 
@@ -155,6 +155,29 @@ pub async fn text_parts(
     )
     .fetch_all(db)
     .await
+}
+
+/// The pages of revisions that have any.
+///
+/// # Errors
+/// What the database says.
+pub async fn pages(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    revisions: &[RevisionId],
+) -> sqlx::Result<Vec<(RevisionId, Vec<PageSpan>)>> {
+    let rows = sqlx::query!(
+        r#"
+        select id as "id: RevisionId", map -> 'pages' as "pages!: Json<Vec<PageSpan>>"
+        from revisions
+        where id = any($1) and owner_id = $2 and map ? 'pages'
+        "#,
+        revisions as _,
+        scope.owner() as _,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.pages.0)).collect())
 }
 
 /// A part of a revision's text.

@@ -1,0 +1,141 @@
+//! Following an answer, from any process: its events, its end, its stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use footnote_ingest::scope::Scope;
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::watch;
+
+use super::hub::{Live, Next, Progress, Stop};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::ids::MessageId;
+use crate::storage::events::Event;
+use crate::storage::messages::{self, Message, Status};
+use crate::storage::{answers, events};
+
+/// How often the events of an answer that another process makes are looked for.
+const LOOK: Duration = Duration::from_millis(150);
+/// How often its maker is told that somebody listens.
+const SIGN: Duration = Duration::from_secs(5);
+
+/// The events of an answer after number `after`: the stored ones, then the
+/// live ones until it ends, wherever it is made.
+///
+/// # Errors
+/// [`Error::NotFound`] for a message that the scope does not have.
+pub async fn follow(app: &App, scope: Scope, message: MessageId, after: i32) -> Result<BoxStream<'static, Arc<Event>>> {
+    // Before the message is read: one that ends in between has all its events
+    // stored.
+    let live = app.hub.get(message);
+    let found = messages::find(&app.db, scope, message).await?.ok_or(Error::NotFound("message"))?;
+    let reader = Reader { app: app.clone(), scope, message, after };
+    Ok(match live {
+        Some(live) => reader.live(live),
+        None if found.status == Status::Running => reader.elsewhere(),
+        None => {
+            let stored = events::after(&app.db, scope, message, after).await?;
+            stream::iter(stored.into_iter().map(Arc::new)).boxed()
+        }
+    })
+}
+
+/// Waits until an answer has ended, and returns it.
+///
+/// # Errors
+/// As [`follow`].
+pub async fn wait(app: &App, scope: Scope, message: MessageId) -> Result<Message> {
+    follow(app, scope, message, 0).await?.for_each(|_| std::future::ready(())).await;
+    messages::find(&app.db, scope, message).await?.ok_or(Error::NotFound("message"))
+}
+
+/// Stops an answer, wherever it is made; what there is of it is kept. Nothing
+/// happens to one that has ended.
+///
+/// # Errors
+/// As [`follow`].
+pub async fn cancel(app: &App, scope: Scope, message: MessageId) -> Result<Message> {
+    let found = messages::find(&app.db, scope, message).await?.ok_or(Error::NotFound("message"))?;
+    match app.hub.get(message) {
+        Some(live) => live.stop(Stop::Wanted),
+        None if found.status == Status::Running => answers::request_cancel(&app.db, scope, message).await?,
+        None => return Ok(found),
+    }
+    wait(app, scope, message).await
+}
+
+/// Somebody who has read up to an event.
+struct Reader {
+    app: App,
+    scope: Scope,
+    message: MessageId,
+    after: i32,
+}
+
+impl Reader {
+    /// Of an answer that is made here.
+    fn live(self, live: Arc<Live>) -> BoxStream<'static, Arc<Event>> {
+        let progress = live.subscribe();
+        let state = (self, live, progress);
+        let batches = stream::unfold(state, |(mut reader, live, mut progress)| async move {
+            let new = reader.next_live(&live, &mut progress).await?;
+            Some((stream::iter(new), (reader, live, progress)))
+        });
+        batches.flatten().boxed()
+    }
+
+    async fn next_live(&mut self, live: &Live, progress: &mut watch::Receiver<Progress>) -> Option<Vec<Arc<Event>>> {
+        let after = self.after;
+        progress.wait_for(|now| now.last > after || now.ended).await.ok()?;
+        let new = match live.after(after) {
+            Next::Events(new) => new,
+            Next::Stored => self.stored().await?,
+        };
+        self.after = new.last()?.seq;
+        Some(new)
+    }
+
+    /// Of an answer that another process makes.
+    fn elsewhere(self) -> BoxStream<'static, Arc<Event>> {
+        let batches = stream::unfold((self, None), |(mut reader, mut told)| async move {
+            let new = reader.next_elsewhere(&mut told).await?;
+            Some((stream::iter(new), (reader, told)))
+        });
+        batches.flatten().boxed()
+    }
+
+    async fn next_elsewhere(&mut self, told: &mut Option<tokio::time::Instant>) -> Option<Vec<Arc<Event>>> {
+        loop {
+            // Before the events: an answer that ends in between is looked at
+            // once more.
+            let message = messages::find(&self.app.db, self.scope, self.message).await.ok()??;
+            let new = self.stored().await?;
+            if let Some(last) = new.last() {
+                self.after = last.seq;
+                return Some(new);
+            }
+            if message.status != Status::Running {
+                return None;
+            }
+            if told.is_none_or(|told| told.elapsed() >= SIGN) {
+                answers::followed(&self.app.db, self.message).await.ok()?;
+                *told = Some(tokio::time::Instant::now());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The stored events that it has not read. None when they cannot be had:
+    /// the stream ends, and its reader comes again.
+    async fn stored(&self) -> Option<Vec<Arc<Event>>> {
+        let stored = events::after(&self.app.db, self.scope, self.message, self.after).await;
+        match stored {
+            Ok(stored) => Some(stored.into_iter().map(Arc::new).collect()),
+            Err(error) => {
+                tracing::warn!(message.id = %self.message, %error, "the events of an answer cannot be read");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What was said before: the exchanges of the branch, and their summary.
+
+use footnote_ingest::scope::Scope;
+use sqlx::PgPool;
+
+use super::generate::Generation;
+use crate::error::Result;
+use crate::ids::MessageId;
+use crate::llm::{Role as Speaker, Turn};
+use crate::prompt;
+use crate::storage::calls::Purpose;
+use crate::storage::messages::{self, Message, Part, Role, Status};
+use crate::storage::summaries::{self, Summary};
+
+/// Tokens of a summary, at most.
+const SUMMARY: u32 = 400;
+
+/// A question and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Exchange {
+    /// The answer's message.
+    pub(super) answer_id: MessageId,
+    pub(super) question: String,
+    pub(super) answer: String,
+}
+
+/// What was said before a question.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// All of it in short that was said before `exchanges`.
+    pub(super) summary: Option<String>,
+    /// Oldest first.
+    pub(super) exchanges: Vec<Exchange>,
+}
+
+impl History {
+    /// What was said on the branch that ends with `question`.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub(super) async fn load(db: &PgPool, scope: Scope, question: MessageId) -> Result<Self> {
+        let path = messages::path(db, scope, question).await?;
+        let mut exchanges = exchanges(&path);
+        let answers: Vec<MessageId> = exchanges.iter().map(|exchange| exchange.answer_id).collect();
+        let known = summaries::latest(db, scope, &answers).await?;
+        let summary = known.map(|known| {
+            let covered = answers.iter().position(|id| *id == known.answer_id).map_or(0, |place| place + 1);
+            exchanges.drain(..covered);
+            known.text
+        });
+        Ok(Self { summary, exchanges })
+    }
+
+    /// Whether nothing was said.
+    pub(super) fn is_empty(&self) -> bool {
+        self.summary.is_none() && self.exchanges.is_empty()
+    }
+
+    /// The summary as a model is told it.
+    pub(super) fn told(&self) -> Option<String> {
+        self.summary.as_ref().map(|summary| format!("What we spoke of before, in short:\n{summary}"))
+    }
+
+    /// The last `count` exchanges as a model is given them, after the summary.
+    pub(super) fn turns(&self, count: usize, with_summary: bool) -> Vec<Turn> {
+        let turn = |role: Speaker, text: &str| Turn { role, text: text.to_owned() };
+        let told = self.told().filter(|_| with_summary);
+        let summary = told.into_iter().map(|told| Turn { role: Speaker::User, text: told });
+        let from = self.exchanges.len().saturating_sub(count);
+        let said = self.exchanges[from..]
+            .iter()
+            .flat_map(|exchange| [turn(Speaker::User, &exchange.question), turn(Speaker::Assistant, &exchange.answer)]);
+        summary.chain(said).collect()
+    }
+}
+
+impl Generation {
+    /// Puts the first `older` exchanges, and half of what comes after them so
+    /// that it need not be done each time, into the summary. False when that
+    /// could not be done.
+    pub(super) async fn summarise(&mut self, older: usize) -> bool {
+        let count = older + (self.history.exchanges.len() - older) / 2;
+        let notes = self.history.summary.as_deref().unwrap_or("none");
+        let exchanges = self.history.exchanges[..count].iter();
+        let said: String = exchanges
+            .map(|exchange| format!("Person: {}\nAssistant: {}\n\n", exchange.question, exchange.answer))
+            .collect();
+        // A token has a character at least; what is too long loses its beginning.
+        let room = self.provider.context_window() / 2;
+        let excess = said.chars().count().saturating_sub(room);
+        let said: String = said.chars().skip(excess).collect();
+        let prompt = format!("Notes so far:\n{notes}\n\nSaid since:\n{said}");
+        let Some(text) = self.aside(Purpose::Summary, prompt::summarise(), prompt, SUMMARY).await else { return false };
+        let Some(last) = self.history.exchanges[..count].last() else { return false };
+        let summary = Summary { answer_id: last.answer_id, text };
+        if let Err(error) = summaries::keep(&self.app.db, self.scope, &summary).await {
+            tracing::warn!(message.id = %self.asked.answer, %error, "a summary could not be kept");
+        }
+        self.history.exchanges.drain(..count);
+        self.history.summary = Some(summary.text);
+        true
+    }
+}
+
+/// Questions with the answers that follow them; one whose answer was not whole
+/// is left out with it.
+fn exchanges(path: &[Message]) -> Vec<Exchange> {
+    let pairs = path.windows(2).filter_map(|pair| {
+        let [question, answer] = pair else { return None };
+        let fits = question.role == Role::User && answer.role == Role::Assistant && answer.status == Status::Completed;
+        let exchange = Exchange { answer_id: answer.id, question: question.text(), answer: without_markers(answer) };
+        (fits && !exchange.question.is_empty() && !exchange.answer.is_empty()).then_some(exchange)
+    });
+    pairs.collect()
+}
+
+/// An answer's words without the numbers of its citations, which were those of
+/// other sources.
+fn without_markers(answer: &Message) -> String {
+    let mut text = answer.text();
+    for part in answer.parts.iter() {
+        if let Part::Citation { citation } = part {
+            text = text.replace(&format!(" [{}]", citation.n), "").replace(&format!("[{}]", citation.n), "");
+        }
+    }
+    text
+}

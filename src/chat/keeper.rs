@@ -1,0 +1,99 @@
+//! The keeper of answers under way: prolongs the leases of this process's,
+//! stops those that somebody elsewhere wants stopped, and says of those whose
+//! makers are gone that they were interrupted.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::task::JoinHandle;
+
+use super::hub::Stop;
+use crate::app::App;
+use crate::ids::MessageId;
+use crate::storage::{answers, idempotency};
+
+/// How often. Three times within a lease.
+const BEAT: Duration = Duration::from_secs(2);
+/// Beats between two lookings for what is to be forgotten: an hour.
+const FORGET: u32 = 1800;
+/// How long a lost connection is left before it is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The keeper; dropping it ends it.
+#[derive(Debug)]
+pub struct Keeper {
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Keeper {
+    /// Starts it.
+    #[must_use]
+    pub fn start(app: &App) -> Self {
+        Self { tasks: [tokio::spawn(beat(app.clone())), tokio::spawn(listen(app.clone()))] }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn beat(app: App) {
+    let mut beats = tokio::time::interval(BEAT);
+    beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for beat in 0_u32.. {
+        beats.tick().await;
+        if beat % FORGET == 0
+            && let Err(error) = idempotency::forget_old(&app.db).await
+        {
+            tracing::warn!(%error, "old idempotency keys could not be forgotten");
+        }
+        if let Err(error) = round(&app).await {
+            tracing::warn!(%error, "the leases of answers could not be prolonged");
+        }
+    }
+}
+
+async fn round(app: &App) -> sqlx::Result<()> {
+    let answers = app.hub.answers();
+    if !answers.is_empty() {
+        for unwanted in answers::renew(&app.db, &answers).await? {
+            stop(app, unwanted);
+        }
+    }
+    let interrupted = answers::interrupt(&app.db, false).await?;
+    if interrupted > 0 {
+        tracing::warn!(answers = interrupted, "answers were broken off when their process ended");
+    }
+    Ok(())
+}
+
+/// Hears at once what the beat would find in time.
+async fn listen(app: App) {
+    loop {
+        if let Err(error) = hear(&app).await {
+            tracing::debug!(%error, "wishes to stop answers cannot be heard; trying again");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn hear(app: &App) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(&app.db).await?;
+    listener.listen(answers::CANCELS).await?;
+    loop {
+        let wish = listener.recv().await?;
+        if let Ok(answer) = wish.payload().parse::<MessageId>() {
+            stop(app, answer);
+        }
+    }
+}
+
+fn stop(app: &App, answer: MessageId) {
+    if let Some(live) = app.hub.get(answer) {
+        live.stop(Stop::Wanted);
+    }
+}

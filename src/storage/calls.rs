@@ -1,0 +1,141 @@
+//! Calls of models: what each took, and what that comes to.
+
+use chrono::NaiveDate;
+use footnote_ingest::scope::Scope;
+use serde::{Deserialize, Serialize};
+use sqlx::PgExecutor;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::ids::MessageId;
+use crate::llm::Usage;
+
+/// What a model was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Purpose {
+    /// The answer itself.
+    Answer,
+    /// The question in words that stand alone.
+    Rewrite,
+    /// Earlier turns in short.
+    Summary,
+    /// A conversation's title.
+    Title,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    /// The answer that it was made for.
+    pub message: Option<MessageId>,
+    /// What it was made for.
+    pub purpose: Purpose,
+    /// Who was asked.
+    pub provider: &'a str,
+    /// The model.
+    pub model: &'a str,
+    /// What it took.
+    pub usage: &'a Usage,
+    /// Dollars, where a price is known.
+    pub cost: Option<f64>,
+    /// How long it took.
+    pub milliseconds: i64,
+    /// `ok`, `cancelled`, or the code of what went wrong.
+    pub outcome: &'a str,
+}
+
+/// Records calls.
+///
+/// # Errors
+/// What the database says.
+pub async fn record(db: impl PgExecutor<'_>, scope: Scope, call: &Call<'_>) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into model_calls (
+            id, owner_id, message_id, purpose, provider, model, input_tokens, cached_tokens, output_tokens,
+            estimated, cost_usd, milliseconds, outcome, created_at
+        )
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, now())
+        "#,
+        Uuid::now_v7(),
+        scope.owner() as _,
+        call.message as _,
+        call.purpose as _,
+        call.provider,
+        call.model,
+        i64::from(call.usage.input_tokens),
+        i64::from(call.usage.cached_tokens),
+        i64::from(call.usage.output_tokens),
+        call.usage.estimated,
+        call.cost,
+        call.milliseconds,
+        call.outcome,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What calls of one day, model and purpose came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Spent {
+    /// The day, in UTC.
+    pub day: NaiveDate,
+    /// Who was asked.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// What for.
+    pub purpose: Purpose,
+    /// Calls.
+    pub calls: i64,
+    /// Tokens that were read.
+    pub input_tokens: i64,
+    /// Those of them that were in the provider's cache.
+    pub cached_tokens: i64,
+    /// Tokens that were written.
+    pub output_tokens: i64,
+    /// Dollars, as far as prices are known; null where none is.
+    pub cost_usd: Option<f64>,
+    /// Seconds that the calls took.
+    pub seconds: f64,
+}
+
+/// The day that it is, in UTC.
+///
+/// # Errors
+/// What the database says.
+pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<NaiveDate> {
+    sqlx::query_scalar!(r#"select (now() at time zone 'UTC')::date as "today!""#).fetch_one(db).await
+}
+
+/// What the scope's calls came to from `from` up to and including `to`, days
+/// in UTC, the latest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn spent(db: impl PgExecutor<'_>, scope: Scope, from: NaiveDate, to: NaiveDate) -> sqlx::Result<Vec<Spent>> {
+    sqlx::query_as!(
+        Spent,
+        r#"
+        select
+            (created_at at time zone 'UTC')::date as "day!", provider, model, purpose as "purpose: Purpose",
+            count(*) as "calls!", sum(input_tokens)::bigint as "input_tokens!",
+            sum(cached_tokens)::bigint as "cached_tokens!", sum(output_tokens)::bigint as "output_tokens!",
+            sum(cost_usd) as cost_usd, (sum(milliseconds) / 1000.0)::float8 as "seconds!"
+        from model_calls
+        where owner_id = $1
+          and created_at >= $2::date::timestamp at time zone 'UTC'
+          and created_at < ($3::date + 1)::timestamp at time zone 'UTC'
+        group by 1, 2, 3, 4
+        order by 1 desc, 2, 3, 4
+        "#,
+        scope.owner() as _,
+        from,
+        to,
+    )
+    .fetch_all(db)
+    .await
+}
