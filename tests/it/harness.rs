@@ -224,7 +224,7 @@ impl TestApp {
 
     /// Begins a conversation and returns the path of its messages.
     pub async fn conversation(&self) -> String {
-        let begun = self.post("/api/v1/conversations", &json!({})).await;
+        let begun = self.post("/api/v1/conversations", &json!({ "title": "A test" })).await;
         assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.text());
         format!("/api/v1/conversations/{}/messages", begun.json()["id"].as_str().unwrap())
     }

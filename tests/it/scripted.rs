@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use footnote::config::Settings;
+use footnote::prompt;
 use futures::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -28,6 +29,9 @@ pub enum Script {
     Refuses(u16, Value),
     /// Takes the question and says nothing.
     IsSilent,
+    /// Says to each question a text of its own, in this order, with a pause
+    /// before each piece. What is asked beside answers gets a word at once.
+    Varies(Arc<[Vec<String>]>, Duration),
 }
 
 /// The provider.
@@ -40,7 +44,9 @@ pub struct Scripted {
 struct Provider {
     script: Script,
     asked: Mutex<Vec<(HeaderMap, Value)>>,
-    /// Streams whose reader is still there.
+    /// The last turn of each request for an answer.
+    calls: Mutex<Vec<String>>,
+    /// Answers whose reader is still there.
     open: Arc<AtomicUsize>,
 }
 
@@ -57,7 +63,8 @@ impl Scripted {
     pub async fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let state = Arc::new(Provider { script, asked: Mutex::default(), open: Arc::default() });
+        let (asked, calls, open) = (Mutex::default(), Mutex::default(), Arc::default());
+        let state = Arc::new(Provider { script, asked, calls, open });
         let router = Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::clone(&state));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, state }
@@ -70,14 +77,38 @@ impl Scripted {
         settings.model = "scripted".into();
     }
 
-    /// What was asked so far.
+    /// What was asked so far; nothing where it varies what it says, since that
+    /// may be very much.
     pub fn asked(&self) -> Vec<(HeaderMap, Value)> {
         self.state.asked.lock().unwrap().clone()
+    }
+
+    /// The questions that it was asked to answer, without what a service asks
+    /// beside answers, such as a title.
+    pub fn calls(&self) -> Vec<String> {
+        self.state.calls.lock().unwrap().clone()
     }
 
     pub fn open_streams(&self) -> usize {
         self.state.open.load(Ordering::SeqCst)
     }
+}
+
+impl Provider {
+    /// Writes a request for an answer down; returns how many there were before.
+    fn take(&self, body: &Value) -> usize {
+        let turns = body["messages"].as_array().unwrap();
+        let last = turns.iter().rev().find(|turn| turn["role"] == "user").unwrap();
+        let mut calls = self.calls.lock().unwrap();
+        calls.push(last["content"].as_str().unwrap_or_default().to_owned());
+        calls.len() - 1
+    }
+}
+
+/// Whether a request is for something else than an answer.
+fn is_aside(body: &Value) -> bool {
+    let asides = [prompt::title(), prompt::rewrite(), prompt::rephrase(), prompt::summarise()];
+    body["messages"][0]["content"].as_str().is_some_and(|system| asides.iter().any(|aside| aside == system))
 }
 
 /// The pieces of a text, cut every few characters.
@@ -88,8 +119,12 @@ pub fn pieces(text: &str) -> Vec<String> {
 
 async fn complete(State(provider): State<Arc<Provider>>, headers: HeaderMap, body: Bytes) -> Response {
     let body: Value = serde_json::from_slice(&body).unwrap();
-    provider.asked.lock().unwrap().push((headers, body));
+    let aside = is_aside(&body);
+    let turn = if aside { 0 } else { provider.take(&body) };
     let script = provider.script.clone();
+    if !matches!(script, Script::Varies(..)) {
+        provider.asked.lock().unwrap().push((headers, body));
+    }
     let (pieces, pause, whole) = match script {
         Script::Refuses(status, body) => {
             return (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response();
@@ -98,6 +133,8 @@ async fn complete(State(provider): State<Arc<Provider>>, headers: HeaderMap, bod
         Script::SaysSlowly(pieces, pause) => (pieces, pause, true),
         Script::BreaksOff(pieces) => (pieces, Duration::ZERO, false),
         Script::IsSilent => (vec![String::new()], Duration::from_hours(1), true),
+        Script::Varies(..) if aside => (vec!["Gauges".into()], Duration::ZERO, true),
+        Script::Varies(texts, pause) => (texts[turn % texts.len()].clone(), pause, true),
     };
     let mut parts: Vec<Option<Value>> = pieces
         .into_iter()
@@ -110,8 +147,9 @@ async fn complete(State(provider): State<Arc<Provider>>, headers: HeaderMap, bod
     } else {
         parts.push(None);
     }
-    provider.open.fetch_add(1, Ordering::SeqCst);
-    let reader = Reader(Arc::clone(&provider.open));
+    let open = if aside { Arc::default() } else { Arc::clone(&provider.open) };
+    open.fetch_add(1, Ordering::SeqCst);
+    let reader = Reader(open);
     let body = stream::unfold((parts.into_iter(), reader), move |(mut parts, reader)| async move {
         let part = parts.next()?;
         if !pause.is_zero() {
