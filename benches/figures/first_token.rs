@@ -23,7 +23,7 @@ const ANSWER: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"
                       data: [DONE]\n\n";
 
 /// Listens on a port of its own and returns its base URL.
-async fn listen(router: Router) -> String {
+pub async fn listen(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(startup::serve(listener, router, std::future::pending()));

@@ -16,6 +16,7 @@ mod ingestion;
 mod process;
 mod rig;
 mod search;
+mod streams;
 
 use std::process::ExitCode;
 
@@ -67,6 +68,9 @@ fn main() -> ExitCode {
         }
         if is_wanted("first-token") {
             first_token::measure().await;
+        }
+        if is_wanted("streams") {
+            streams::measure().await;
         }
         if is_wanted("throughput") {
             ingestion::throughput().await;

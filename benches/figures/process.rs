@@ -13,28 +13,40 @@ use crate::{Target, figure, quantile};
 /// Starts that are measured.
 const STARTS: usize = 7;
 
-struct Server(Child);
+/// A server of its own, ended when it is dropped.
+pub struct Server {
+    child: Child,
+    pub url: String,
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
+        let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.0.wait();
+        let _ = self.child.wait();
     }
 }
 
 /// Starts a server and returns when it takes requests.
-fn serve(data_dir: &Path) -> Server {
+pub fn serve(data_dir: &Path, environment: &[(&str, String)]) -> Server {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--json", "--quiet"];
-    let mut child = footnote(data_dir, &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = footnote(data_dir, &arguments);
+    let environment = environment.iter().map(|(name, value)| (name, value));
+    let mut child = command.envs(environment).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let started: Value = serde_json::from_str(&line).expect("the server says where it answers");
-    assert!(started["url"].is_string());
-    Server(child)
+    let url = started["url"].as_str().expect("an address").to_owned();
+    Server { child, url }
 }
 
-/// Memory in MiB that a process holds itself, libraries included.
+impl Server {
+    /// Memory in MiB that it holds itself, libraries included.
+    pub fn resident(&self) -> f64 {
+        resident(self.child.id())
+    }
+}
+
 fn resident(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
@@ -44,11 +56,11 @@ fn resident(pid: u32) -> f64 {
 
 pub fn measure() {
     let data = folder();
-    drop(serve(data.path()));
+    drop(serve(data.path(), &[]));
     let mut starts: Vec<f64> = (0..STARTS)
         .map(|_| {
             let started = Instant::now();
-            let server = serve(data.path());
+            let server = serve(data.path(), &[]);
             let ready = started.elapsed().as_secs_f64();
             drop(server);
             ready
@@ -56,9 +68,9 @@ pub fn measure() {
         .collect();
     figure("start to ready, warm, median", quantile(&mut starts, 0.5), "s", Target::AtMost(1.5));
 
-    let server = serve(data.path());
+    let server = serve(data.path(), &[]);
     std::thread::sleep(Duration::from_secs(1));
-    figure("resident memory, idle", resident(server.0.id()), "MiB", Target::None);
+    figure("resident memory, idle", server.resident(), "MiB", Target::None);
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kb");
     let mut ingest = footnote(data.path(), &["ingest", fixtures.to_str().unwrap(), "--quiet"])
         .stdout(Stdio::null())
@@ -66,7 +78,7 @@ pub fn measure() {
         .unwrap();
     let mut most: f64 = 0.0;
     while ingest.try_wait().unwrap().is_none() {
-        most = most.max(resident(server.0.id()));
+        most = most.max(server.resident());
         std::thread::sleep(Duration::from_millis(20));
     }
     figure("resident memory, most while ingesting", most, "MiB", Target::None);

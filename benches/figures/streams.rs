@@ -1,0 +1,170 @@
+//! Many streams at once: what a server adds to the first token and between
+//! tokens, and the memory that it takes. Provider and readers share the machine
+//! with it.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::response::IntoResponse;
+use axum::routing::post;
+use futures::{StreamExt, stream};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::first_token::listen;
+use crate::process;
+use crate::rig::{folder, footnote};
+use crate::{Target, figure, quantile};
+
+/// Streams at once, seconds of each, and seconds over which they begin, unless
+/// `FOOTNOTE_STREAMS`, `FOOTNOTE_STREAM_SECONDS` or `FOOTNOTE_STREAM_RAMP` say
+/// otherwise.
+const STREAMS: u64 = 1000;
+const SECONDS: u64 = 60;
+const RAMP: u64 = 30;
+/// Time between the tokens of a stream: 20 in a second.
+const PACE: Duration = Duration::from_millis(50);
+
+/// What a reader saw, in milliseconds.
+#[derive(Default)]
+struct Seen {
+    first: Vec<f64>,
+    gaps: Vec<f64>,
+    tokens: usize,
+    errors: usize,
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// A provider whose every token is the time at which it was said.
+fn provider(epoch: Instant, tokens: u64) -> Router {
+    let answer = move || async move {
+        let arrived = micros(epoch);
+        let start = tokio::time::Instant::now();
+        let tokens = stream::iter(0..=tokens).then(move |n| async move {
+            tokio::time::sleep_until(start + PACE * u32::try_from(n).unwrap()).await;
+            if n == tokens {
+                return "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n".into();
+            }
+            let word = if n == 0 { format!("a{arrived} w{} ", micros(epoch)) } else { format!("w{} ", micros(epoch)) };
+            format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": { "content": word } }] }))
+        });
+        let body = Body::from_stream(tokens.map(|text: String| Ok::<_, std::io::Error>(Bytes::from(text))));
+        ([("content-type", "text/event-stream")], body).into_response()
+    };
+    Router::new().route("/v1/chat/completions", post(answer))
+}
+
+fn micros(epoch: Instant) -> u128 {
+    epoch.elapsed().as_micros()
+}
+
+pub async fn measure() {
+    raise_limit();
+    let (streams, seconds) = (number("FOOTNOTE_STREAMS", STREAMS), number("FOOTNOTE_STREAM_SECONDS", SECONDS));
+    let ramp = Duration::from_secs(number("FOOTNOTE_STREAM_RAMP", RAMP));
+    let epoch = Instant::now();
+    let provider = listen(provider(epoch, seconds * 20)).await;
+    let data = folder();
+    let environment = [("OPENAI_BASE_URL", format!("{provider}/v1")), ("FOOTNOTE_MODEL", "scripted".to_owned())];
+    let server = process::serve(data.path(), &environment);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kb");
+    let ingested =
+        footnote(data.path(), &["ingest", fixtures.to_str().unwrap(), "--quiet"]).stdout(Stdio::null()).status();
+    assert!(ingested.unwrap().success());
+    let url = server.url.clone();
+    let client = reqwest::Client::new();
+    let idle = server.resident();
+    let mut readers = JoinSet::new();
+    for n in 0..streams {
+        let (client, url) = (client.clone(), url.clone());
+        readers.spawn(read(client, url, n, epoch));
+        tokio::time::sleep(ramp / u32::try_from(streams).unwrap()).await;
+    }
+    let mut most = server.resident();
+    let mut all = Seen::default();
+    while !readers.is_empty() {
+        most = most.max(server.resident());
+        let Ok(Some(seen)) = tokio::time::timeout(Duration::from_secs(1), readers.join_next()).await else { continue };
+        let seen = seen.unwrap();
+        all.first.extend(seen.first);
+        all.gaps.extend(seen.gaps);
+        all.tokens += seen.tokens;
+        all.errors += seen.errors;
+    }
+    report(&mut all, streams * seconds * 20, most - idle);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of one run")]
+fn report(all: &mut Seen, tokens: u64, memory: f64) {
+    figure("streams: answers that failed", all.errors as f64, "", Target::AtMost(0.0));
+    figure("streams: share of all tokens that came", all.tokens as f64 / tokens as f64, "", Target::AtLeast(1.0));
+    figure("streams: added to the first token, p50", quantile(&mut all.first, 0.5), "ms", Target::None);
+    figure("streams: added to the first token, p99", quantile(&mut all.first, 0.99), "ms", Target::AtMost(150.0));
+    figure("streams: added to the gap between tokens, p50", quantile(&mut all.gaps, 0.5), "ms", Target::None);
+    figure("streams: added to the gap between tokens, p99", quantile(&mut all.gaps, 0.99), "ms", Target::AtMost(50.0));
+    figure("streams: memory above idle", memory, "MiB", Target::AtMost(512.0));
+}
+
+/// Asks, and reads the answer to its end.
+async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> Seen {
+    let mut seen = Seen::default();
+    let title = json!({ "title": format!("stream {n}") });
+    let begun = client.post(format!("{url}/api/v1/conversations")).json(&title).send().await.unwrap();
+    let begun: Value = begun.json().await.unwrap();
+    let path = format!("{url}/api/v1/conversations/{}/messages", begun["id"].as_str().unwrap());
+    let question = json!({ "content": format!("What is the pressure of valve {n}?"), "stream": true });
+    let asked = micros(epoch);
+    let reply = client.post(path).json(&question).send().await.unwrap();
+    let mut body = reply.bytes_stream();
+    let (mut rest, mut arrived, mut last) = (String::new(), 0_u128, None::<(u128, u128)>);
+    let mut completed = false;
+    while let Some(Ok(bytes)) = body.next().await {
+        let now = micros(epoch);
+        rest.push_str(&String::from_utf8_lossy(&bytes));
+        while let Some(end) = rest.find('\n') {
+            let line: String = rest.drain(..=end).collect();
+            completed |= line.starts_with("event: message.completed");
+            // The last event repeats all words.
+            if completed || !line.starts_with("data: {\"text\"") {
+                continue;
+            }
+            for word in line.split(|c: char| !c.is_ascii_alphanumeric()) {
+                let Some(said) = word.get(1..).and_then(|digits| digits.parse::<u128>().ok()) else { continue };
+                match (word.as_bytes()[0], last) {
+                    (b'a', _) => arrived = said,
+                    (b'w', before) => {
+                        match before {
+                            None => seen.first.push(ms((now - asked).saturating_sub(said - arrived))),
+                            Some((said_before, came)) => {
+                                seen.gaps.push(ms((now - came).saturating_sub(said - said_before)));
+                            }
+                        }
+                        last = Some((said, now));
+                        seen.tokens += 1;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    seen.errors += usize::from(!completed);
+    seen
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds of one run")]
+fn ms(micros: u128) -> f64 {
+    micros as f64 / 1000.0
+}
+
+/// Two sockets and their other ends for each stream.
+fn raise_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
