@@ -124,13 +124,15 @@ async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> S
     let reply = client.post(path).json(&question).send().await.unwrap();
     let mut body = reply.bytes_stream();
     let (mut rest, mut arrived, mut last) = (String::new(), 0_u128, None::<(u128, u128)>);
-    let mut completed = false;
+    let (mut completed, mut replaced) = (false, false);
     while let Some(Ok(bytes)) = body.next().await {
         let now = micros(epoch);
         rest.push_str(&String::from_utf8_lossy(&bytes));
         while let Some(end) = rest.find('\n') {
             let line: String = rest.drain(..=end).collect();
             completed |= line.starts_with("event: message.completed");
+            // Another answers in the model's stead.
+            replaced |= line.starts_with("event: notice");
             // The last event repeats all words.
             if completed || !line.starts_with("data: {\"text\"") {
                 continue;
@@ -141,9 +143,9 @@ async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> S
                     (b'a', _) => arrived = said,
                     (b'w', before) => {
                         match before {
-                            None => seen.first.push(ms((now - asked).saturating_sub(said - arrived))),
+                            None => seen.first.push(ms((now - asked).saturating_sub(said.saturating_sub(arrived)))),
                             Some((said_before, came)) => {
-                                seen.gaps.push(ms((now - came).saturating_sub(said - said_before)));
+                                seen.gaps.push(ms((now - came).saturating_sub(said.saturating_sub(said_before))));
                             }
                         }
                         last = Some((said, now));
@@ -154,7 +156,7 @@ async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> S
             }
         }
     }
-    seen.errors += usize::from(!completed);
+    seen.errors += usize::from(!completed || replaced);
     seen
 }
 
