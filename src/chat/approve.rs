@@ -9,7 +9,7 @@ use footnote_ingest::scope::Scope;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::generate::Generation;
+use super::state::Generation;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{ApprovalId, MessageId};

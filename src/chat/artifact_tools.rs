@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::generate::Generation;
+use super::state::Generation;
 use crate::app::App;
 use crate::ids::{ArtifactId, ConversationId, DocumentId, MessageId};
 use crate::storage::artifacts::{self, Kind, Version};

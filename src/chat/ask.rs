@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use footnote_ingest::scope::Scope;
 
-use super::generate::{Generation, Taken};
 use super::hub::Live;
-use super::question::{Ask, Embedding, IdempotencyKey};
+use super::question::{Ask, Asked, Embedding, IdempotencyKey};
 use super::record::{self, Record};
+use super::state::{Generation, Taken};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{ConversationId, MessageId};
@@ -16,15 +16,6 @@ use crate::storage::answers::{self, Place, Stored};
 use crate::storage::conversations;
 use crate::storage::idempotency::{self, Kept};
 use crate::storage::messages::{self, Message, Part, Role};
-
-/// A question that was taken, and the answer that is being made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
-    /// The question's message.
-    pub question: MessageId,
-    /// The answer's message.
-    pub answer: MessageId,
-}
 
 /// What is to be answered.
 enum Subject {

@@ -3,7 +3,7 @@
 
 use super::converse::Conversing;
 use super::evidence::Part;
-use super::generate::Generation;
+use super::state::Generation;
 use crate::budget;
 use crate::error::Result;
 use crate::llm::{Provider, Request, Step, ToolChoice};

@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 
 use super::evidence::{Pages, Part};
 use super::gate::RefusalGate;
-use super::generate::Generation;
 use super::record::{New, printable};
+use super::state::Generation;
 use crate::citations::{Piece, Summary, Verifier};
 use crate::error::{Error, Result};
-use crate::llm::{Delta, FinishReason, LlmError, Provider, Request, Step, ToolCall, ToolResult, Usage};
-use crate::storage::messages;
+use crate::llm::{Delta, FinishReason, LlmError, Provider, Step, ToolCall, ToolResult};
 
 /// Deltas that are checked and stored together when they come in faster than
 /// they can be stored.
@@ -293,23 +292,4 @@ impl<'a> Conversing<'a> {
         self.generation.record.push(events).await?;
         Ok(Answered { refused, summary, finish })
     }
-}
-
-impl Generation {
-    /// Notes a part of the message that tells of a call.
-    pub(super) fn note_call(&mut self, part: messages::Part) {
-        self.record.calls.push(part);
-    }
-
-    /// Begins to count what the model takes.
-    fn open_call(&mut self, provider: &Arc<dyn Provider>, request: &Request) {
-        let input = request_tokens(provider.as_ref(), request);
-        self.receipt.open(Arc::clone(provider), Usage { input_tokens: input, estimated: true, ..Usage::default() });
-    }
-}
-
-fn request_tokens(provider: &dyn Provider, request: &Request) -> u32 {
-    let history: usize = request.history.iter().map(|turn| provider.count_tokens(&turn.text)).sum();
-    let total = provider.count_tokens(&request.system) + provider.count_tokens(&request.prompt) + history;
-    u32::try_from(total).unwrap_or(u32::MAX)
 }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::generate::Generation;
+use super::state::Generation;
 use crate::app::App;
 use crate::ids::{CollectionId, DocumentId};
 use crate::retrieve::{self, Passage, Query, Scores};

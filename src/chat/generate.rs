@@ -2,97 +2,25 @@
 //! answered, and record all of it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use footnote_ingest::scope::Scope;
 use serde_json::{Value, json};
 
-use super::ask::Asked;
 use super::converse::{Answered, Conversing};
-use super::evidence::Evidence;
-use super::history::History;
 use super::hub::{Live, Stop};
-use super::question::{Ask, Embedding};
-use super::receipt::Receipt;
-use super::record::{End, New, Record};
-use super::toolset::Toolset;
+use super::record::End;
+use super::state::Generation;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::MessageId;
 use crate::llm::{FinishReason, LlmError, Provider};
-use crate::prompt;
 use crate::storage::answers;
-use crate::storage::conversations::Conversation;
 use crate::storage::messages::Status;
 
 /// What is said when the documents do not hold the answer.
 const REFUSAL: &str = "The documents do not answer this question.";
 
-/// An answer in the making.
-pub(super) struct Generation {
-    pub(super) app: App,
-    pub(super) scope: Scope,
-    pub(super) asked: Asked,
-    /// Something was said before.
-    pub(super) follows: bool,
-    pub(super) conversation: Conversation,
-    pub(super) provider: Arc<dyn Provider>,
-    pub(super) record: Record,
-    pub(super) ask: Ask,
-    /// Taken when it is used.
-    pub(super) embedding: Option<Embedding>,
-    /// Events that are stored while the provider is asked.
-    pub(super) pending: Vec<New>,
-    pub(super) history: History,
-    pub(super) evidence: Evidence,
-    /// What the question was looked for by.
-    pub(super) queries: Vec<String>,
-    /// The name of the fence around what is quoted to the model.
-    pub(super) fence: String,
-    pub(super) tools: Toolset,
-    pub(super) receipt: Receipt,
-    /// What the answer is made from, once that is known.
-    pub(super) key: Option<Vec<u8>>,
-    pub(super) started: Instant,
-}
-
-/// A question that was taken, and what it is to be answered with.
-pub(super) struct Taken {
-    pub(super) asked: Asked,
-    /// Something was said before.
-    pub(super) follows: bool,
-    pub(super) conversation: Conversation,
-    pub(super) provider: Arc<dyn Provider>,
-    pub(super) record: Record,
-    pub(super) ask: Ask,
-    pub(super) embedding: Embedding,
-}
-
 impl Generation {
-    pub(super) fn new(app: App, scope: Scope, taken: Taken) -> Self {
-        let Taken { asked, follows, conversation, provider, record, ask, embedding } = taken;
-        Self {
-            app,
-            scope,
-            asked,
-            follows,
-            conversation,
-            provider,
-            record,
-            ask,
-            embedding: Some(embedding),
-            pending: vec![],
-            history: History::default(),
-            evidence: Evidence::default(),
-            queries: vec![],
-            fence: prompt::fence(),
-            tools: Toolset::default(),
-            receipt: Receipt::default(),
-            key: None,
-            started: Instant::now(),
-        }
-    }
-
     /// Makes the answer, whatever happens, and records how it ended.
     pub(super) async fn run(mut self, live: Arc<Live>) {
         let limit = Duration::from_secs(self.app.settings.answer_timeout);
@@ -157,7 +85,7 @@ impl Generation {
         });
         self.pending.push(("message.started", about));
         self.look().await?;
-        self.tools = Toolset::of(self).await?;
+        self.tools = self.offered_tools().await?;
         if let Some(grounded) = self.repeat().await? {
             return Ok(grounded);
         }

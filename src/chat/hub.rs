@@ -16,7 +16,7 @@ use crate::ids::MessageId;
 use crate::storage::events::Event;
 
 /// Events of an answer that are kept in memory for its readers.
-const RING: usize = 512;
+const RING: usize = 64;
 
 /// How long answers may take to end when the service does.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -152,10 +152,12 @@ impl Live {
     /// Events after number `seq`, as far as they are in the ring.
     pub(super) fn after(&self, seq: i32) -> Next {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        if ring.front().is_some_and(|first| first.seq > seq + 1) {
-            return Next::Stored;
+        let Some(first) = ring.front() else { return Next::Events(vec![]) };
+        // They are numbered without gaps.
+        match usize::try_from(seq + 1 - first.seq) {
+            Ok(read) => Next::Events(ring.iter().skip(read).cloned().collect()),
+            Err(_) => Next::Stored,
         }
-        Next::Events(ring.iter().filter(|event| event.seq > seq).cloned().collect())
     }
 
     /// A reader, counted for as long as it is kept.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::evidence;
-use super::generate::Generation;
 use super::history::History;
+use super::state::Generation;
 use crate::error::Result;
 use crate::llm::Request;
 use crate::prompt;

@@ -6,12 +6,15 @@
 //!
 //! * [`ask`]: taking a question; [`follow`]: reading, awaiting, stopping
 //! * [`generate`], [`look`], [`converse`], [`compose`]: the answer from its question to its end
-//! * [`toolset`] and the tools; [`approve`]: leave for those that change things
+//! * [`calling`] and the tools; [`approve`]: leave for those that change things
+//! * [`state`]: what the steps share; [`account`]: what they cost
 //! * [`hub`], [`journal`], [`record`], [`keeper`]: its events, stored and shown
 
+mod account;
 mod approve;
 mod artifact_tools;
 mod ask;
+mod calling;
 mod compose;
 mod converse;
 mod document_tools;
@@ -28,13 +31,15 @@ mod question;
 mod receipt;
 mod record;
 mod repeat;
+mod state;
+mod summarise;
 mod titles;
 mod toolset;
 
 pub use approve::decide;
-pub use ask::{Asked, ask, edit, regenerate};
+pub use ask::{ask, edit, regenerate};
 pub use follow::{cancel, follow, wait};
 pub use hub::Hub;
 pub use journal::Journal;
 pub use keeper::Keeper;
-pub use question::{Ask, Hints, IdempotencyKey};
+pub use question::{Ask, Asked, Hints, IdempotencyKey};

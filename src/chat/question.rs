@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::ids::CollectionId;
+use crate::ids::{CollectionId, MessageId};
 use crate::llm::{Image, ToolChoice};
 use crate::storage::answers::Place;
 use crate::storage::messages::Part;
@@ -45,6 +45,15 @@ pub struct Ask {
     pub key: Option<IdempotencyKey>,
     /// Answer anew, even where the same was answered before.
     pub afresh: bool,
+}
+
+/// A question that was taken, and the answer that is being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The question's message.
+    pub question: MessageId,
+    /// The answer's message.
+    pub answer: MessageId,
 }
 
 /// Where the reader is.

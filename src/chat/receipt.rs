@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::generate::Generation;
 use crate::budget::Fitted;
 use crate::llm::{Provider, Usage};
-use crate::storage::calls::{self, Call, Purpose};
+use crate::storage::calls::Purpose;
 
 /// What an answer's receipt is made of.
 #[derive(Default)]
@@ -33,20 +32,20 @@ pub(super) struct Receipt {
     /// The answer that was given before and is given again.
     pub(super) cached_from: Option<crate::ids::MessageId>,
     /// Calls of models that have ended.
-    calls: Vec<Value>,
+    pub(super) calls: Vec<Value>,
     usage: Option<Usage>,
     cost: Option<f64>,
-    open: Option<Open>,
+    pub(super) open: Option<Open>,
 }
 
 /// A call of a model that is under way.
-struct Open {
-    provider: Arc<dyn Provider>,
-    started: Instant,
+pub(super) struct Open {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) started: Instant,
     /// As the provider said, or as we estimate until then.
-    usage: Usage,
+    pub(super) usage: Usage,
     /// What was heard, to estimate it.
-    heard: String,
+    pub(super) heard: String,
 }
 
 impl Receipt {
@@ -78,7 +77,7 @@ impl Receipt {
         self.cost
     }
 
-    fn add(&mut self, purpose: Purpose, usage: &Usage, cost: Option<f64>) {
+    pub(super) fn add(&mut self, purpose: Purpose, usage: &Usage, cost: Option<f64>) {
         if purpose == Purpose::Answer {
             self.usage = Some(self.usage.take().unwrap_or_default().plus(usage));
         }
@@ -109,56 +108,6 @@ impl Receipt {
     }
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(super) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
-}
-
-impl Generation {
-    /// Records the call under way, if there is one.
-    pub(super) async fn close_call(&mut self, outcome: &str) {
-        let Some(Open { provider, started, mut usage, heard }) = self.receipt.open.take() else { return };
-        if usage.estimated && usage.output_tokens == 0 {
-            usage.output_tokens = u32::try_from(provider.count_tokens(&heard)).unwrap_or(u32::MAX);
-        }
-        self.record_call_of(provider.as_ref(), Purpose::Answer, &usage, started.elapsed(), outcome).await;
-    }
-
-    /// Records a call of the model that was asked.
-    pub(super) async fn record_call(&mut self, purpose: Purpose, usage: &Usage, time: Duration, outcome: &str) {
-        let provider = Arc::clone(&self.provider);
-        self.record_call_of(provider.as_ref(), purpose, usage, time, outcome).await;
-    }
-
-    async fn record_call_of(
-        &mut self,
-        provider: &dyn Provider,
-        purpose: Purpose,
-        usage: &Usage,
-        time: Duration,
-        outcome: &str,
-    ) {
-        let cost = self.app.models.cost(provider, usage);
-        self.receipt.add(purpose, usage, cost);
-        if !provider.capabilities().instructed {
-            return;
-        }
-        self.receipt.calls.push(json!({
-            "purpose": purpose, "model": provider.name(), "provider": provider.provider(), "usage": usage,
-            "cost_usd": cost, "ms": milliseconds(time), "outcome": outcome,
-        }));
-        let call = Call {
-            message: Some(self.asked.answer),
-            purpose,
-            provider: provider.provider(),
-            model: provider.name(),
-            usage,
-            cost,
-            milliseconds: i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
-            outcome,
-        };
-        // An answer is not lost for the sake of its bill.
-        if let Err(error) = calls::record(&self.app.stream, self.scope, &call).await {
-            tracing::error!(message.id = %self.asked.answer, %error, "a call of a model could not be recorded");
-        }
-    }
 }

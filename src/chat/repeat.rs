@@ -8,8 +8,8 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::generate::Generation;
 use super::record::New;
+use super::state::Generation;
 use crate::error::Result;
 use crate::prompt;
 use crate::storage::answers::{self, Known};

@@ -1,6 +1,6 @@
 //! Titles of conversations that nobody has named.
 
-use super::generate::Generation;
+use super::state::Generation;
 use crate::prompt;
 use crate::storage::calls::Purpose;
 use crate::storage::conversations;

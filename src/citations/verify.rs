@@ -1,5 +1,7 @@
 //! The checking of a marker against the sources of an answer.
 
+use std::sync::OnceLock;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -22,7 +24,14 @@ pub(super) const MIN_CONTENT: usize = 3;
 /// The sources of an answer, ready to be searched.
 #[derive(Debug)]
 pub(super) struct Evidence {
-    sources: Vec<Prepared>,
+    sources: Vec<Source>,
+}
+
+/// A source, and what it is searched by once it is named.
+#[derive(Debug)]
+struct Source {
+    text: SourceText,
+    prepared: OnceLock<Prepared>,
 }
 
 /// A sentence of the answer, as far as it goes.
@@ -48,7 +57,6 @@ pub(super) struct Found {
 
 #[derive(Debug)]
 struct Prepared {
-    source: SourceText,
     chars: Vec<char>,
     normal: Normal,
     lowercase: Normal,
@@ -67,11 +75,19 @@ struct Sentence {
 
 impl Evidence {
     pub(super) fn new(sources: Vec<SourceText>) -> Self {
-        Self { sources: sources.into_iter().map(Prepared::new).collect() }
+        let mut evidence = Self { sources: Vec::with_capacity(sources.len()) };
+        evidence.add(sources);
+        evidence
     }
 
     pub(super) fn add(&mut self, sources: Vec<SourceText>) {
-        self.sources.extend(sources.into_iter().map(Prepared::new));
+        self.sources.extend(sources.into_iter().map(|text| Source { text, prepared: OnceLock::new() }));
+    }
+
+    /// Most sources are never named: they are not prepared.
+    fn prepared(&self, source: usize) -> &Prepared {
+        let Source { text, prepared } = &self.sources[source];
+        prepared.get_or_init(|| Prepared::new(text))
     }
 
     /// What backs a claim of all that a reference names: its quotes where they
@@ -81,7 +97,7 @@ impl Evidence {
         let mut found: Vec<Found> = quotes.filter_map(|quote| self.quoted(reference.n, quote, claim)).collect();
         if found.is_empty()
             && let Some(claim) = claim
-            && let Some(source) = self.sources.iter().position(|source| source.source.n == reference.n)
+            && let Some(source) = self.sources.iter().position(|source| source.text.n == reference.n)
         {
             found.extend(self.aligned(source, &claim.content));
         }
@@ -91,13 +107,13 @@ impl Evidence {
     /// The quote in the source that the model names, else in any other.
     fn quoted(&self, n: u32, quote: &str, claim: Option<&Claim>) -> Option<Found> {
         let forms = forms(quote);
-        let named = self.sources.iter().position(|source| source.source.n == n);
+        let named = self.sources.iter().position(|source| source.text.n == n);
         let others = (0..self.sources.len()).filter(|source| Some(*source) != named);
         named.into_iter().chain(others).find_map(|source| self.quoted_in(source, &forms, claim))
     }
 
     fn quoted_in(&self, source: usize, forms: &[String], claim: Option<&Claim>) -> Option<Found> {
-        let prepared = &self.sources[source];
+        let prepared = self.prepared(source);
         forms.iter().find_map(|form| {
             if claim.is_some_and(|claim| self.contradicts(source, form, claim)) {
                 return None;
@@ -122,11 +138,12 @@ impl Evidence {
     fn contradicts(&self, source: usize, quote: &str, claim: &Claim) -> bool {
         let numbers = &claim.content.numbers;
         let cited = |number: &&Number| {
-            claim.cited.iter().chain([&source]).any(|source| number.is_in(&self.sources[*source].numbers))
+            claim.cited.iter().chain([&source]).any(|source| number.is_in(&self.prepared(*source).numbers))
         };
         let quoted = align::numbers(quote);
         let shares = numbers.iter().any(|number| number.is_in(&quoted));
-        let anywhere = |number: &Number| self.sources.iter().any(|source| number.is_in(&source.numbers));
+        let anywhere =
+            |number: &Number| (0..self.sources.len()).any(|source| number.is_in(&self.prepared(source).numbers));
         numbers.iter().filter(|number| !cited(number)).any(|number| !(shares && anywhere(number)))
     }
 
@@ -135,7 +152,7 @@ impl Evidence {
         if claim.len() < MIN_CONTENT {
             return None;
         }
-        let prepared = &self.sources[source];
+        let prepared = self.prepared(source);
         let mut best: Option<(Found, f32)> = None;
         for (at, sentence) in prepared.sentences.iter().enumerate() {
             let Some(score) = claim.backed_by(&sentence.content, &prepared.nearby(at)) else { continue };
@@ -152,12 +169,12 @@ impl Evidence {
 
     /// Whether each number stands in one of the sources.
     pub(super) fn have(&self, sources: &[usize], numbers: &[Number]) -> bool {
-        numbers.iter().all(|number| sources.iter().any(|source| number.is_in(&self.sources[*source].numbers)))
+        numbers.iter().all(|number| sources.iter().any(|source| number.is_in(&self.prepared(*source).numbers)))
     }
 
     /// A range as the citation number `n`.
     pub(super) fn citation(&self, found: Found, n: u32) -> Citation {
-        let Prepared { source, chars, .. } = &self.sources[found.source];
+        let (source, chars) = (&self.sources[found.source].text, &self.prepared(found.source).chars);
         let start = source.start + found.start;
         let page = source.pages.iter().rev().find(|(first, _)| *first <= start).map(|(_, page)| *page);
         Citation {
@@ -177,7 +194,7 @@ impl Evidence {
 }
 
 impl Prepared {
-    fn new(source: SourceText) -> Self {
+    fn new(source: &SourceText) -> Self {
         let normal = Normal::new(&source.text);
         let plain: String = format!("{}\n{}", source.title, source.text).nfkc().collect();
         let mut sentences: Vec<Sentence> = Vec::new();
@@ -206,7 +223,6 @@ impl Prepared {
             numbers: align::numbers(&plain.to_lowercase()),
             normal,
             sentences,
-            source,
         }
     }
 

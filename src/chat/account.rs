@@ -1,0 +1,73 @@
+//! Keeping account: every call of a model is recorded with what it took.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::receipt::{Open, milliseconds};
+use super::state::Generation;
+use crate::llm::{Provider, Request, Usage};
+use crate::storage::calls::{self, Call, Purpose};
+
+impl Generation {
+    /// Begins to count what the model takes.
+    pub(super) fn open_call(&mut self, provider: &Arc<dyn Provider>, request: &Request) {
+        let input = request_tokens(provider.as_ref(), request);
+        self.receipt.open(Arc::clone(provider), Usage { input_tokens: input, estimated: true, ..Usage::default() });
+    }
+
+    /// Records the call under way, if there is one.
+    pub(super) async fn close_call(&mut self, outcome: &str) {
+        let Some(Open { provider, started, mut usage, heard }) = self.receipt.open.take() else { return };
+        if usage.estimated && usage.output_tokens == 0 {
+            usage.output_tokens = u32::try_from(provider.count_tokens(&heard)).unwrap_or(u32::MAX);
+        }
+        self.record_call_of(provider.as_ref(), Purpose::Answer, &usage, started.elapsed(), outcome).await;
+    }
+
+    /// Records a call of the model that was asked.
+    pub(super) async fn record_call(&mut self, purpose: Purpose, usage: &Usage, time: Duration, outcome: &str) {
+        let provider = Arc::clone(&self.provider);
+        self.record_call_of(provider.as_ref(), purpose, usage, time, outcome).await;
+    }
+
+    async fn record_call_of(
+        &mut self,
+        provider: &dyn Provider,
+        purpose: Purpose,
+        usage: &Usage,
+        time: Duration,
+        outcome: &str,
+    ) {
+        let cost = self.app.models.cost(provider, usage);
+        self.receipt.add(purpose, usage, cost);
+        if !provider.capabilities().instructed {
+            return;
+        }
+        self.receipt.calls.push(json!({
+            "purpose": purpose, "model": provider.name(), "provider": provider.provider(), "usage": usage,
+            "cost_usd": cost, "ms": milliseconds(time), "outcome": outcome,
+        }));
+        let call = Call {
+            message: Some(self.asked.answer),
+            purpose,
+            provider: provider.provider(),
+            model: provider.name(),
+            usage,
+            cost,
+            milliseconds: i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
+            outcome,
+        };
+        // An answer is not lost for the sake of its bill.
+        if let Err(error) = calls::record(&self.app.stream, self.scope, &call).await {
+            tracing::error!(message.id = %self.asked.answer, %error, "a call of a model could not be recorded");
+        }
+    }
+}
+
+fn request_tokens(provider: &dyn Provider, request: &Request) -> u32 {
+    let history: usize = request.history.iter().map(|turn| provider.count_tokens(&turn.text)).sum();
+    let total = provider.count_tokens(&request.system) + provider.count_tokens(&request.prompt) + history;
+    u32::try_from(total).unwrap_or(u32::MAX)
+}

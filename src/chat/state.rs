@@ -1,0 +1,83 @@
+//! An answer in the making: all that its steps share.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use footnote_ingest::scope::Scope;
+
+use super::evidence::Evidence;
+use super::history::History;
+use super::question::{Ask, Asked, Embedding};
+use super::receipt::Receipt;
+use super::record::{New, Record};
+use super::toolset::Toolset;
+use crate::app::App;
+use crate::llm::Provider;
+use crate::prompt;
+use crate::storage::conversations::Conversation;
+
+/// An answer in the making.
+pub(super) struct Generation {
+    pub(super) app: App,
+    pub(super) scope: Scope,
+    pub(super) asked: Asked,
+    /// Something was said before.
+    pub(super) follows: bool,
+    pub(super) conversation: Conversation,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) record: Record,
+    pub(super) ask: Ask,
+    /// Taken when it is used.
+    pub(super) embedding: Option<Embedding>,
+    /// Events that are stored while the provider is asked.
+    pub(super) pending: Vec<New>,
+    pub(super) history: History,
+    pub(super) evidence: Evidence,
+    /// What the question was looked for by.
+    pub(super) queries: Vec<String>,
+    /// The name of the fence around what is quoted to the model.
+    pub(super) fence: String,
+    pub(super) tools: Toolset,
+    pub(super) receipt: Receipt,
+    /// What the answer is made from, once that is known.
+    pub(super) key: Option<Vec<u8>>,
+    pub(super) started: Instant,
+}
+
+/// A question that was taken, and what it is to be answered with.
+pub(super) struct Taken {
+    pub(super) asked: Asked,
+    /// Something was said before.
+    pub(super) follows: bool,
+    pub(super) conversation: Conversation,
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) record: Record,
+    pub(super) ask: Ask,
+    pub(super) embedding: Embedding,
+}
+
+impl Generation {
+    pub(super) fn new(app: App, scope: Scope, taken: Taken) -> Self {
+        let Taken { asked, follows, conversation, provider, record, ask, embedding } = taken;
+        Self {
+            app,
+            scope,
+            asked,
+            follows,
+            conversation,
+            provider,
+            record,
+            ask,
+            embedding: Some(embedding),
+            pending: vec![],
+            history: History::default(),
+            evidence: Evidence::default(),
+            queries: vec![],
+            fence: prompt::fence(),
+            tools: Toolset::default(),
+            receipt: Receipt::default(),
+            key: None,
+            started: Instant::now(),
+        }
+    }
+}
