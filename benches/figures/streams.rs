@@ -53,7 +53,10 @@ fn provider(epoch: Instant, tokens: u64) -> Router {
             if n == tokens {
                 return "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n".into();
             }
-            let word = if n == 0 { format!("a{arrived} w{} ", micros(epoch)) } else { format!("w{} ", micros(epoch)) };
+            let begun = if n == 0 { format!("a{arrived} ") } else { String::new() };
+            // A claim that is over is told between two words, not within one.
+            let end = if n % 10 == 9 { "." } else { "" };
+            let word = format!("{begun}w{}{end} ", micros(epoch));
             format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": { "content": word } }] }))
         });
         let body = Body::from_stream(tokens.map(|text: String| Ok::<_, std::io::Error>(Bytes::from(text))));
