@@ -67,7 +67,8 @@ pub(super) async fn usage(
         calls: sum(|spent| spent.calls),
         input_tokens: sum(|spent| spent.input_tokens),
         output_tokens: sum(|spent| spent.output_tokens),
-        cost_usd: items.iter().filter_map(|spent| spent.cost_usd).sum(),
+        // The sum of nothing is -0.0 in Rust.
+        cost_usd: items.iter().filter_map(|spent| spent.cost_usd).sum::<f64>() + 0.0,
         items,
     }))
 }
