@@ -44,4 +44,4 @@ STOPSIGNAL SIGTERM
 ENTRYPOINT ["footnote"]
 # A container's port is open to whoever reaches its network: publish it on a
 # loopback address only, for there is no sign-in yet.
-CMD ["serve", "--listen", "0.0.0.0:8080", "--allow-open-network"]
+CMD ["serve", "--listen", "0.0.0.0:8080"]

@@ -8,6 +8,7 @@ use sqlx::PgPool;
 
 use crate::chat::{Hub, Journal};
 use crate::config::Settings;
+use crate::credentials::Credentials;
 use crate::models::Models;
 use crate::outside::Outside;
 
@@ -21,6 +22,8 @@ pub struct App {
     pub stream: PgPool,
     /// Writes down what answers say.
     pub journal: Journal,
+    /// Who may come in.
+    pub credentials: Arc<Credentials>,
     /// Documents and their index.
     pub corpus: Corpus,
     /// Who can answer.

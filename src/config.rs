@@ -1,6 +1,7 @@
 //! Settings: defaults, then a TOML file, then the environment, read once at
 //! start. Flags of the command line stand above all of them.
 
+mod access;
 mod answers;
 mod environment;
 
@@ -21,6 +22,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use self::answers::{Kind, Price, Prices, ProviderSettings};
+use crate::credentials::jwks::Issuer;
 use crate::error::{Error, Result};
 use crate::mcp_client::ServerConfig as McpServer;
 
@@ -33,6 +35,26 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Address that `serve` listens on.
     pub listen: String,
+    /// Where browsers and programs reach the service, when it is not where it
+    /// listens: `https://answers.example.org`.
+    pub public_url: Option<String>,
+    /// Further names under which the service may be called.
+    pub allowed_hosts: Vec<String>,
+    /// Whether anybody may make an account.
+    pub registration: bool,
+    /// Whether the service may be tried out without an account.
+    pub guests: bool,
+    /// The first administrator's password; none makes one and prints it once.
+    pub admin_password: Option<SecretString>,
+    /// The key that commands show to the server of `--server`.
+    pub api_key: Option<SecretString>,
+    /// Minutes for which an access token is good.
+    pub access_minutes: u64,
+    /// The keys that sign access tokens; processes that share a database share
+    /// them. None keeps them in the data folder.
+    pub keyring_file: Option<PathBuf>,
+    /// Identity providers whose access tokens count; in the file only.
+    pub identity_providers: Vec<Issuer>,
     /// An outside Postgres; none starts the private one.
     pub database_url: Option<SecretString>,
     /// Folder of Postgres's programs, when they are in no usual place.
@@ -153,6 +175,15 @@ impl Default for Settings {
         Self {
             data_dir: default_data_dir(),
             listen: "127.0.0.1:8080".into(),
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            registration: false,
+            guests: false,
+            admin_password: None,
+            api_key: None,
+            access_minutes: 15,
+            keyring_file: None,
+            identity_providers: Vec::new(),
             database_url: None,
             postgres_bin: None,
             qdrant_url: None,
@@ -227,6 +258,7 @@ impl Settings {
             .try_parsing(true)
             .list_separator(",")
             .with_list_parse_key("fetch_allow")
+            .with_list_parse_key("allowed_hosts")
             .with_list_parse_key("sync_roots")
             .with_list_parse_key("fallback_models")
             .source(Some(environment::known(environment)));

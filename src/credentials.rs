@@ -1,47 +1,254 @@
 //! Credentials: the only place where a [`Scope`] is made for a caller.
 //!
-//! There is one local user so far. Everything above asks here, so that sign-in
-//! can come without touching a service.
+//! Owns what proves who somebody is: passwords, access and refresh tokens, keys
+//! of programs, tokens of outside identity providers, and the secret by which
+//! commands of this machine are known. Imports storage; names no HTTP.
 
+pub mod api_key;
+mod compact;
+pub mod jwks;
+pub mod keyring;
+pub mod opaque;
+mod outside;
+pub mod password;
+mod passwords;
+mod principal;
+mod refresh;
+pub mod secret_file;
+pub mod token;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use footnote_ingest::rights::as_system;
 use footnote_ingest::scope::Scope;
-use sqlx::PgPool;
+use quick_cache::sync::Cache;
+use secrecy::SecretString;
+use uuid::Uuid;
 
-use crate::error::Result;
-use crate::ids::UserId;
+pub use passwords::{Passwords, random_password};
+pub use principal::{Credential, Principal, Right};
+pub use refresh::Refresh;
 
-/// Name of the one local user.
-const LOCAL_USER: &str = "local";
+use crate::app::App;
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::ids::{ApiKeyId, SessionId, UserId};
+use crate::storage::users::User;
+use crate::storage::{api_keys, sessions, users};
+use api_key::{ApiKey, KeyScopes};
+use keyring::Keyring;
+use opaque::{Opaque, SecretHash};
+use outside::Outsiders;
+use token::AccessTokens;
 
-/// The scope of the local user, who is made when first asked for.
-///
-/// # Errors
-/// What the database says.
-pub async fn local(db: &PgPool) -> Result<Scope> {
-    let known = sqlx::query_scalar!(r#"select id as "id: UserId" from users where name = $1"#, LOCAL_USER)
-        .fetch_optional(db)
-        .await?;
-    let owner = match known {
-        Some(owner) => owner,
-        None => make_local(db).await?,
-    };
-    #[expect(clippy::disallowed_methods, reason = "this is the module that makes scopes")]
-    Ok(Scope::verified(owner))
+/// For how long it is believed what the database said of a credential.
+const BELIEVED: Duration = Duration::from_secs(2);
+/// Credentials that are remembered.
+const REMEMBERED: usize = 10_000;
+/// What access tokens are for.
+const AUDIENCE: &str = "footnote";
+/// A key signs for this long; then a new one takes its place.
+const KEY_AGE: chrono::TimeDelta = chrono::TimeDelta::days(90);
+
+/// What a refused caller is told, whatever was wrong.
+const REFUSED: Error = Error::Unauthorized("the credential is not good, or has ended; sign in again");
+
+/// Checks credentials and makes them.
+#[derive(Debug)]
+pub struct Credentials {
+    /// Passwords.
+    pub passwords: Passwords,
+    keyring: RwLock<Keyring>,
+    tokens: AccessTokens,
+    outsiders: Outsiders,
+    /// Shown by the commands of this machine.
+    local: Opaque,
+    /// Whom they act as.
+    operator: UserId,
+    known: Cache<Uuid, Known>,
 }
 
-/// Safe when two callers do it at once.
-async fn make_local(db: &PgPool) -> Result<UserId> {
-    // The update changes nothing; it makes an existing row come back.
-    let owner = sqlx::query_scalar!(
-        r#"
-        insert into users (id, name, created_at)
-        values ($1, $2, now())
-        on conflict (name) do update set name = excluded.name
-        returning id as "id: UserId"
-        "#,
-        UserId::new() as _,
-        LOCAL_USER,
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(owner)
+/// What the database said of a session or a key.
+#[derive(Debug, Clone)]
+struct Known {
+    at: Instant,
+    /// None: it is not good.
+    as_of_then: Option<Arc<Standing>>,
+}
+
+/// A session or a key that is good.
+#[derive(Debug)]
+struct Standing {
+    user: Arc<User>,
+    key: Option<(SecretHash, KeyScopes)>,
+}
+
+impl Credentials {
+    /// Reads the signing keys, or makes them. Commands act as `operator`.
+    ///
+    /// # Errors
+    /// When the keys' file can be read by others, or not at all.
+    pub fn open(settings: &Settings, passwords: Passwords, operator: UserId) -> Result<Self> {
+        let path = settings.keyring_path();
+        let now = now();
+        let mut keyring = Keyring::load_or_create(&path, now).map_err(|error| unusable(&error))?;
+        let lifetime = Duration::from_secs(60 * settings.access_minutes);
+        if now - keyring.active_since() > KEY_AGE {
+            keyring.rotate(now, token::MAX_LIFETIME).and_then(|()| keyring.save(&path)).map_err(|e| unusable(&e))?;
+        }
+        Ok(Self {
+            passwords,
+            keyring: RwLock::new(keyring),
+            tokens: AccessTokens { issuer: AUDIENCE.into(), audience: AUDIENCE.into(), lifetime },
+            outsiders: Outsiders::new(settings)?,
+            local: Opaque::generate().map_err(anyhow::Error::from)?,
+            operator,
+            known: Cache::new(REMEMBERED),
+        })
+    }
+
+    /// The secret by which this start of the service knows the commands of this
+    /// machine. It is written where only the service's own user reads.
+    #[must_use]
+    pub fn local(&self) -> SecretString {
+        self.local.expose().into()
+    }
+
+    /// The scope in which the commands of this machine work.
+    #[must_use]
+    pub fn operator(&self) -> Scope {
+        verified(self.operator)
+    }
+
+    /// An access token of a sign-in.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub fn access(&self, user: &User, session: SessionId) -> Result<SecretString> {
+        let keyring = self.keyring.read().unwrap_or_else(PoisonError::into_inner);
+        let (token, _) = self.tokens.issue(&keyring, user.id, session.0, now()).map_err(anyhow::Error::from)?;
+        Ok(token)
+    }
+
+    /// Seconds for which an access token is good.
+    #[must_use]
+    pub fn access_seconds(&self) -> u64 {
+        self.tokens.lifetime.min(token::MAX_LIFETIME).as_secs()
+    }
+
+    /// Who stands behind the token of an `Authorization: Bearer`.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`], which tells nothing of why.
+    pub async fn authenticate(&self, app: &App, shown: &str) -> Result<Principal> {
+        if ApiKey::is_meant(shown) {
+            return self.by_key(app, shown).await;
+        }
+        if Opaque::parse(shown).is_some_and(|shown| shown.hash().matches(&self.local.hash())) {
+            let user = as_system(users::find(&app.db, self.operator)).await?.ok_or(REFUSED)?;
+            return Ok(principal(Arc::new(user), Credential::Local));
+        }
+        if token::unproven_issuer(shown).is_some_and(|issuer| self.outsiders.knows(&issuer)) {
+            let (user, until) = self.outsiders.verify(app, shown, now()).await?;
+            return Ok(principal(user, Credential::Outside(until)));
+        }
+        let claims = {
+            let keyring = self.keyring.read().unwrap_or_else(PoisonError::into_inner);
+            self.tokens.verify(&keyring, shown, now())
+        };
+        let claims = claims.map_err(|error| {
+            tracing::debug!(reason = ?error.0, "an access token was refused");
+            REFUSED
+        })?;
+        let session = SessionId(claims.session);
+        let standing = self.session(app, session).await?.filter(|standing| standing.user.id == claims.user);
+        Ok(principal(Arc::clone(&standing.ok_or(REFUSED)?.user), Credential::Session(session)))
+    }
+
+    async fn by_key(&self, app: &App, shown: &str) -> Result<Principal> {
+        let shown = ApiKey::parse(shown).ok_or(REFUSED)?;
+        let id = ApiKeyId(shown.id());
+        let standing = self.key(app, id).await?.ok_or(REFUSED)?;
+        let Some((hash, scopes)) = &standing.key else { return Err(REFUSED) };
+        if !shown.matches(hash) {
+            return Err(REFUSED);
+        }
+        Ok(principal(Arc::clone(&standing.user), Credential::Key(id, scopes.clone())))
+    }
+
+    /// Whether a credential that was good a while ago still is.
+    pub async fn is_still_good(&self, app: &App, principal: &Principal) -> bool {
+        let standing = match &principal.credential {
+            Credential::Local => return true,
+            Credential::Session(session) => self.session(app, *session).await,
+            Credential::Key(key, _) => self.key(app, *key).await,
+            Credential::Outside(until) => {
+                let enabled = as_system(users::find(&app.db, principal.user.id)).await;
+                return *until > u64::try_from(now().timestamp()).unwrap_or_default()
+                    && !matches!(enabled, Ok(None))
+                    && !matches!(enabled, Ok(Some(user)) if user.disabled);
+            }
+        };
+        // A database that does not answer ends no stream.
+        standing.map_or(true, |standing| standing.is_some())
+    }
+
+    /// Asks the database again for everybody: somebody's rights have changed.
+    /// Other processes follow within seconds.
+    pub fn forget(&self) {
+        self.known.clear();
+    }
+
+    async fn session(&self, app: &App, session: SessionId) -> Result<Option<Arc<Standing>>> {
+        self.standing(session.0, async {
+            let user = as_system(sessions::user(&app.db, session)).await?;
+            Ok(user.map(|user| Standing { user: Arc::new(user), key: None }))
+        })
+        .await
+    }
+
+    async fn key(&self, app: &App, key: ApiKeyId) -> Result<Option<Arc<Standing>>> {
+        self.standing(key.0, async {
+            let Some(found) = as_system(api_keys::known(&app.db, key)).await? else { return Ok(None) };
+            let parts = SecretHash::stored(&found.sha256).zip(KeyScopes::parse(&found.scopes).ok());
+            Ok(parts.map(|key| Standing { user: Arc::new(found.user), key: Some(key) }))
+        })
+        .await
+    }
+
+    async fn standing(
+        &self,
+        id: Uuid,
+        ask: impl Future<Output = Result<Option<Standing>>>,
+    ) -> Result<Option<Arc<Standing>>> {
+        if let Some(known) = self.known.get(&id)
+            && known.at.elapsed() < BELIEVED
+        {
+            return Ok(known.as_of_then);
+        }
+        let at = Instant::now();
+        let standing = ask.await?.map(Arc::new);
+        self.known.insert(id, Known { at, as_of_then: standing.clone() });
+        Ok(standing)
+    }
+}
+
+fn principal(user: Arc<User>, credential: Credential) -> Principal {
+    Principal { scope: verified(user.id), user, credential }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the module that makes scopes")]
+fn verified(user: UserId) -> Scope {
+    Scope::verified(user)
+}
+
+fn unusable(error: &keyring::KeyringError) -> Error {
+    Error::Setting { setting: "keyring_file".into(), problem: error.to_string() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokens are checked without asking the database")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
 }

@@ -41,6 +41,25 @@ pub enum Error {
         /// How it collides.
         problem: String,
     },
+    /// No credential, or one that is not good.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// The caller may not.
+    #[error("{what} {problem}")]
+    Forbidden {
+        /// What may not be done.
+        what: &'static str,
+        /// Why, and who may.
+        problem: String,
+    },
+    /// The caller came too often.
+    #[error("{what} was tried too often; try again in {seconds} s")]
+    TooOften {
+        /// What was tried.
+        what: &'static str,
+        /// Seconds to wait.
+        seconds: u64,
+    },
     /// The service cannot take it now.
     #[error("{0} is busy; try again shortly")]
     Busy(&'static str),

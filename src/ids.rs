@@ -26,3 +26,11 @@ footnote_ingest::define_id!(
     /// Something that a model made for a reader.
     ArtifactId
 );
+footnote_ingest::define_id!(
+    /// One sign-in of one browser or program.
+    SessionId
+);
+footnote_ingest::define_id!(
+    /// A long-lived key of a program.
+    ApiKeyId
+);

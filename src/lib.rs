@@ -15,6 +15,7 @@
 //! * [`http`], [`jobs`]: the front doors, for callers and for the clock
 //! * [`startup`], [`client`], [`eval`], [`cli`]: the command line
 
+pub mod accounts;
 pub mod app;
 pub mod budget;
 pub mod chat;
@@ -38,6 +39,7 @@ pub mod reembed;
 pub mod retrieve;
 pub mod schedules;
 pub mod sentences;
+pub mod sharing;
 pub mod startup;
 pub mod storage;
 pub mod telemetry;

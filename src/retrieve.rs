@@ -14,6 +14,7 @@ use footnote_ingest::index::{Fusion, MetaFilter, Mode, Search};
 use footnote_ingest::scope::Scope;
 use footnote_ingest::space::Embedded;
 use footnote_ingest::store::chunks::{self, Visible};
+use footnote_ingest::store::members;
 use footnote_ingest::store::revisions;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -38,7 +39,7 @@ pub struct Query {
     /// The embedding of `text`, if it is made already; it is looked for in the
     /// index that it belongs to.
     pub dense: Option<Embedded>,
-    /// Only these collections; `None` means all of the owner's.
+    /// Only these collections; `None` means all that the scope may read.
     pub collections: Option<Vec<CollectionId>>,
     /// Only documents whose metadata fit.
     pub filter: MetaFilter,
@@ -156,6 +157,8 @@ async fn candidates(
         mode: query.mode,
         dense,
         sparse: (query.mode != Mode::Dense).then(|| corpus.bm25.query(&query.text)),
+        // Which of what is found may be shown is decided when it is loaded.
+        shared: members::shared_with(&corpus.db, scope).await?,
         collections: query.collections.clone(),
         filter: query.filter.clone(),
         prefetch: limit.max(100),

@@ -14,15 +14,19 @@ use std::sync::Arc;
 use footnote_ingest::corpus::Corpus;
 use footnote_ingest::pipeline::Workers;
 use footnote_ingest::reader;
+use footnote_ingest::rights::as_system;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 
 pub use server::serve;
 pub use tenancy::{Running, Tenancy, Tenant};
 
+use crate::accounts::{self, FirstSignIn};
 use crate::app::App;
 use crate::chat::{Hub, Journal, Keeper};
 use crate::config::Settings;
+use crate::credentials::password::Load;
+use crate::credentials::{Credentials, Passwords};
 use crate::error::{Error, Result};
 use crate::jobs::Jobs;
 use crate::llm::extractive;
@@ -52,6 +56,8 @@ pub fn reader_main(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit
 pub struct Service {
     /// The state that doors share.
     pub app: App,
+    /// How to sign in, when nobody could before: it is known nowhere else.
+    pub first_sign_in: Option<FirstSignIn>,
     workers: Workers,
     jobs: Option<Jobs>,
     keeper: Option<Keeper>,
@@ -76,7 +82,11 @@ impl Service {
     /// # Errors
     /// What is missing, and what to do about it.
     pub async fn start(settings: Settings, role: Role) -> Result<Self> {
-        let (postgres, db) = match &settings.database_url {
+        as_system(Self::put_together(settings, role)).await
+    }
+
+    async fn put_together(settings: Settings, role: Role) -> Result<Self> {
+        let (postgres, opened) = match &settings.database_url {
             Some(url) => {
                 let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| Error::Invalid {
                     field: "DATABASE_URL",
@@ -92,6 +102,8 @@ impl Service {
                 (Some(postgres), db)
             }
         };
+        let db = database::guarded(&opened).await?;
+        opened.close().await;
         // Answers are made by servers: a worker has none to have broken off. With
         // a database of its own there is no other server either.
         let broken_off =
@@ -99,6 +111,11 @@ impl Service {
         if broken_off > 0 {
             tracing::warn!(answers = broken_off, "answers were broken off when the service last ended");
         }
+        let passwords = Passwords::new(Load::default());
+        let wants_sign_in = role == Role::Server && settings.identity_providers.is_empty();
+        let (operator, first_sign_in) =
+            accounts::first_start(&db, &passwords, wants_sign_in, settings.admin_password.as_ref()).await?;
+        let credentials = Credentials::open(&settings, passwords, operator.id)?;
         let corpus = Corpus::open(db.clone(), settings.corpus()).await?;
         let stream = database::open_relaxed(&db).await?;
         let app = App {
@@ -106,6 +123,7 @@ impl Service {
             stream,
             db,
             models: Arc::new(models(&settings, &corpus)?),
+            credentials: Arc::new(credentials),
             outside: Outside::new(settings.mcp_servers.clone())?,
             hub: Arc::new(Hub::default()),
             fetcher: settings.fetcher(&[])?,
@@ -115,7 +133,7 @@ impl Service {
         let workers = Workers::start(&app.corpus).await?;
         let jobs = (role != Role::Command).then(|| Jobs::start(&app));
         let keeper = (role != Role::Worker).then(|| Keeper::start(&app));
-        Ok(Self { app, workers, jobs, keeper, postgres })
+        Ok(Self { app, first_sign_in, workers, jobs, keeper, postgres })
     }
 
     /// Ends everything in the opposite order: nothing that was accepted is

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::rig::{Rig, samples};
+use crate::rig::{Rig, client, samples};
 use crate::{Target, figure, quantile};
 
 /// Questions before them, in which connections prepare their statements.
@@ -39,12 +39,14 @@ pub async fn measure() {
     settings.model = "scripted".into();
     let service = Service::start(settings, Role::Server).await.expect("the service");
     let collection = rig.collection("kb").await;
+    let mut corpus = service.app.corpus.clone();
+    corpus.db = rig.db.clone();
     for (key, bytes) in samples() {
-        rig.submit(&service.app.corpus, collection, &key, None, &bytes).await;
+        rig.submit(&corpus, collection, &key, None, &bytes).await;
     }
-    service.app.corpus.settled(rig.scope, collection).await.expect("settled");
-    let url = listen(http::router(service.app.clone(), Hosts::Loopback)).await;
-    let client = reqwest::Client::new();
+    corpus.settled(rig.scope, collection).await.expect("settled");
+    let url = listen(http::router(service.app.clone(), Hosts::loopback())).await;
+    let client = client(&service.app.credentials.local());
     let mut delays = Vec::new();
     let mut first = Vec::new();
     for n in 0..WARM_UP + QUESTIONS {

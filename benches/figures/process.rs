@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::rig::{folder, footnote};
@@ -17,6 +18,8 @@ const STARTS: usize = 7;
 pub struct Server {
     child: Child,
     pub url: String,
+    /// What the commands of this machine show it.
+    pub token: SecretString,
 }
 
 impl Drop for Server {
@@ -37,7 +40,10 @@ pub fn serve(data_dir: &Path, environment: &[(&str, String)]) -> Server {
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let started: Value = serde_json::from_str(&line).expect("the server says where it answers");
     let url = started["url"].as_str().expect("an address").to_owned();
-    Server { child, url }
+    let announced = std::fs::read(data_dir.join("server.json")).expect("an announcement");
+    let announced: Value = serde_json::from_slice(&announced).expect("JSON");
+    let token = announced["token"].as_str().expect("a token").to_owned().into();
+    Server { child, url, token }
 }
 
 impl Server {

@@ -4,8 +4,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use axum::http::{HeaderValue, header};
+
+use footnote::accounts;
 use footnote::config::Settings;
-use footnote::credentials;
+use footnote::credentials::Passwords;
+use footnote::credentials::password::Load;
 use footnote::storage::database;
 use footnote::storage::embedded::{Config, EmbeddedPostgres, PORT, USER};
 use footnote_ingest::corpus::{Corpus, Incoming};
@@ -13,6 +17,7 @@ use footnote_ingest::ids::CollectionId;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::source::walk;
 use footnote_ingest::store::collections;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
@@ -79,7 +84,9 @@ impl Rig {
         let socket = postgres.socket_dir().to_owned();
         let options = PgConnectOptions::new_without_pgpass().socket(&socket).port(PORT).username(USER);
         let db = database::open_private(options, "footnote").await.expect("the schema");
-        let scope = credentials::local(&db).await.expect("the local user");
+        let passwords = Passwords::new(Load::default());
+        let (user, _) = accounts::first_start(&db, &passwords, false, None).await.expect("an operator");
+        let scope = Scope::stored(user.id);
         let url = format!("postgres://{USER}@localhost:{PORT}/footnote?host={}", socket.display());
         let settings = Settings {
             data_dir: folder.path().join("data"),
@@ -128,4 +135,11 @@ impl Rig {
         self.postgres.stop().await.expect("postgres stops");
         drop(self.folder);
     }
+}
+
+/// A client that shows this credential.
+pub fn client(credential: &SecretString) -> reqwest::Client {
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", credential.expose_secret())).unwrap();
+    bearer.set_sensitive(true);
+    reqwest::Client::builder().default_headers([(header::AUTHORIZATION, bearer)].into_iter().collect()).build().unwrap()
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::first_token::listen;
 use crate::process;
-use crate::rig::{folder, footnote};
+use crate::rig::{client, folder, footnote};
 use crate::{Target, figure, quantile};
 
 /// Streams at once, seconds of each, and seconds over which they begin, unless
@@ -83,7 +83,7 @@ pub async fn measure() {
         footnote(data.path(), &["ingest", fixtures.to_str().unwrap(), "--quiet"]).stdout(Stdio::null()).status();
     assert!(ingested.unwrap().success());
     let url = server.url.clone();
-    let client = reqwest::Client::new();
+    let client = client(&server.token);
     let idle = server.resident();
     let mut readers = JoinSet::new();
     for n in 0..streams {

@@ -30,6 +30,7 @@ pub mod pipeline;
 pub mod quota;
 pub mod reader;
 pub mod reembed;
+pub mod rights;
 pub mod sandbox;
 pub mod scope;
 pub mod source;

@@ -72,6 +72,7 @@ fn point(scope: Scope, collection: CollectionId, text: &str, meta: &Value) -> Po
 
 fn search(text: &str, mode: Mode) -> Search {
     Search {
+        shared: Vec::new(),
         mode,
         dense: (mode != Mode::Sparse).then(|| HashEmbedder::default().embed(text)),
         sparse: (mode != Mode::Dense).then(|| Bm25::new().unwrap().query(text)),

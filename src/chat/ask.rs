@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 
 use super::hub::Live;
@@ -101,7 +102,7 @@ async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, 
     }
     // In a task of its own: a caller that goes away in the middle must not leave
     // half a question behind.
-    let taken = tokio::spawn(take(app.clone(), scope, conversation, ask, subject)).await;
+    let taken = tokio::spawn(as_owner(scope, take(app.clone(), scope, conversation, ask, subject))).await;
     taken.map_err(anyhow::Error::from)?
 }
 
@@ -155,7 +156,7 @@ async fn take(app: App, scope: Scope, id: ConversationId, ask: Ask, subject: Sub
     let follows = question.parent.is_some();
     let taken = Taken { asked, follows, conversation, provider, record, ask, embedding };
     let generation = Generation::new(app.clone(), scope, taken);
-    tokio::spawn(make(app, scope, asked.answer, live, generation));
+    tokio::spawn(as_owner(scope, make(app, scope, asked.answer, live, generation)));
     Ok(asked)
 }
 
@@ -166,7 +167,7 @@ async fn kept_by_another(app: &App, scope: Scope, key: &IdempotencyKey) -> Resul
 /// Makes the answer, and closes its stream whatever happens.
 async fn make(app: App, scope: Scope, answer: MessageId, live: Arc<Live>, generation: Generation) {
     // In a task of its own: a panic in it must not leave its readers waiting.
-    let made = tokio::spawn(generation.run(Arc::clone(&live)));
+    let made = tokio::spawn(as_owner(scope, generation.run(Arc::clone(&live))));
     if let Err(error) = made.await {
         tracing::error!(message.id = %answer, %error, "the making of an answer ended early");
         record::abandon(&app, scope, answer, &live).await;

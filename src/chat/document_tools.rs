@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use footnote_ingest::document::Span;
 use footnote_ingest::scope::Scope;
+use footnote_ingest::store::members::Access;
 use footnote_ingest::store::{documents, revisions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use super::state::Generation;
 use crate::app::App;
 use crate::ids::{CollectionId, DocumentId};
 use crate::retrieve::{self, Passage, Query, Scores};
+use crate::sharing;
 use crate::tools::{Effect, Tool, ToolError, function};
 
 /// Looks for passages.
@@ -105,7 +107,11 @@ async fn part(
     document: DocumentId,
     start: usize,
 ) -> Result<Option<Passage>, ToolError> {
-    let found = documents::find(&app.db, scope, document).await.map_err(|error| failed(error.into()))?;
+    let found = match sharing::access_to_document(app, scope, document, Access::Reader).await {
+        Ok(owner) => documents::find(&app.db, owner, document).await.map_err(|error| failed(error.into()))?,
+        Err(crate::error::Error::NotFound(_)) => None,
+        Err(error) => return Err(failed(error)),
+    };
     let within = |id: CollectionId| collections.is_none_or(|ids| ids.contains(&id));
     let found = found.filter(|found| within(found.collection_id));
     let Some((found, revision)) = found.and_then(|found| found.revision_id.map(|revision| (found, revision))) else {

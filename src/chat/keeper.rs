@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use footnote_ingest::rights::as_system;
 use sqlx::postgres::PgListener;
 use tokio::task::JoinHandle;
 
@@ -29,7 +30,7 @@ impl Keeper {
     /// Starts it.
     #[must_use]
     pub fn start(app: &App) -> Self {
-        Self { tasks: [tokio::spawn(beat(app.clone())), tokio::spawn(listen(app.clone()))] }
+        Self { tasks: [tokio::spawn(as_system(beat(app.clone()))), tokio::spawn(as_system(listen(app.clone())))] }
     }
 }
 

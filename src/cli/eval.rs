@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::credentials;
+use footnote_ingest::rights::as_owner;
+
 use crate::eval::{self, AnswerFigures, Comparison, Figures, Set};
 use crate::startup::{Role, Service, Tenancy, Tenant};
 
@@ -73,7 +74,10 @@ pub(super) async fn run(
         )));
     }
     let measured = tokio::select! {
-        measured = measure(&service, &sets, &args, earlier.as_deref(), output) => measured,
+        measured = as_owner(
+            service.app.credentials.operator(),
+            measure(&service, &sets, &args, earlier.as_deref(), output),
+        ) => measured,
         () = interrupted.cancelled() => Err(Failure::Interrupted),
     };
     service.stop().await;
@@ -96,7 +100,7 @@ async fn measure(
     output: Output,
 ) -> Result<Vec<Figures>, Failure> {
     let app = &service.app;
-    let scope = credentials::local(&app.db).await?;
+    let scope = app.credentials.operator();
     let mut all = Vec::new();
     for set in sets {
         output.note(&format!("{}: {} documents, {} queries", set.name, set.documents.len(), set.judged.len()));

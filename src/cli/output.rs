@@ -43,6 +43,11 @@ impl Output {
         }
     }
 
+    /// Says what is said only once, even to those who want to hear nothing.
+    pub(super) fn say(self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+
     /// Whether someone watches.
     pub(super) fn is_watched(self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +20,6 @@ pub(super) struct Args {
     /// Address to listen on.
     #[arg(long, env = "FOOTNOTE_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Listen on an address that others can reach. There is no sign-in yet:
-    /// whoever reaches the port reads and changes everything.
-    #[arg(long, env = "FOOTNOTE_ALLOW_OPEN_NETWORK")]
-    allow_open_network: bool,
 }
 
 pub(super) async fn run(
@@ -33,12 +30,6 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let listen = args.listen.clone().unwrap_or_else(|| settings.listen.clone());
     let address = address(&listen).await?;
-    if !address.ip().is_loopback() && !args.allow_open_network {
-        return Err(Failure::Usage(format!(
-            "`{listen}` can be reached by others, and there is no sign-in yet; listen on 127.0.0.1, or add \
-             --allow-open-network if something in front of the service lets only the right people in"
-        )));
-    }
     let tenancy = match Tenancy::take(&settings.data_dir).await? {
         Tenant::Us(tenancy) => tenancy,
         Tenant::Server(running) => {
@@ -56,9 +47,18 @@ pub(super) async fn run(
         service = Service::start(settings, Role::Server) => service?,
         () = interrupted.cancelled() => return Err(Failure::Interrupted),
     };
-    let hosts = if args.allow_open_network { Hosts::Any } else { Hosts::Loopback };
+    let hosts = Hosts::new(address.ip(), &service.app.settings);
     let url = url(address);
-    tenancy.announce(url.clone())?;
+    tenancy.announce(url.clone(), &service.app.credentials.local())?;
+    if let Some(first) = &service.first_sign_in {
+        output.say(&format!(
+            "Sign in as `{}` with the password `{}`. It is shown this once; change it with \
+             `footnote users password {}`.",
+            first.name,
+            first.password.expose_secret(),
+            first.name
+        ));
+    }
     output.note(&format!("Footnote answers at {url} (API: {url}/docs). Stop it with Ctrl-C."));
     if output.json {
         output.json(&serde_json::json!({ "url": url, "pid": std::process::id() }))?;

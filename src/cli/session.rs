@@ -19,17 +19,24 @@ impl Session {
     /// there is one, else starts a service.
     pub(super) async fn open(settings: Settings, server: Option<&str>) -> Result<Self, Failure> {
         if let Some(url) = server {
-            return Ok(Self { client: Client::new(Transport::http(url)?), service: None });
+            // The server of this folder knows this machine's commands.
+            let here = Tenancy::running(&settings.data_dir).filter(|running| running.url == url.trim_end_matches('/'));
+            let key = settings.api_key.clone().or_else(|| here.map(|running| running.token.into()));
+            return Ok(Self { client: Client::new(Transport::http(url, key.as_ref())?), service: None });
         }
         match Tenancy::take(&settings.data_dir).await? {
             Tenant::Server(running) => {
                 tracing::debug!(url = running.url, pid = running.pid, "going through the running server");
-                Ok(Self { client: Client::new(Transport::http(&running.url)?), service: None })
+                Ok(Self {
+                    client: Client::new(Transport::http(&running.url, Some(&running.token.into()))?),
+                    service: None,
+                })
             }
             Tenant::Us(tenancy) => {
                 let service = Service::start(settings, Role::Command).await?;
-                let router = http::router(service.app.clone(), Hosts::Loopback);
-                Ok(Self { client: Client::new(Transport::Local(router)), service: Some((service, tenancy)) })
+                let router = http::router(service.app.clone(), Hosts::loopback());
+                let token = service.app.credentials.local();
+                Ok(Self { client: Client::new(Transport::Local(router, token)), service: Some((service, tenancy)) })
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{HeaderMap, HeaderValue, Request, header};
 use futures::{StreamExt, TryStreamExt};
+use secrecy::{ExposeSecret, SecretString};
 use tower::ServiceExt;
 
 use super::{ClientError, Payload, Reply, Result};
@@ -18,17 +19,23 @@ pub enum Transport {
         /// The connection pool.
         client: reqwest::Client,
     },
-    /// Straight into the router of this process.
-    Local(Router),
+    /// Straight into the router of this process, with the secret by which it
+    /// knows its own commands.
+    Local(Router, SecretString),
 }
 
 impl Transport {
-    /// To the server at `base`.
+    /// To the server at `base`, showing `credential`.
     ///
     /// # Errors
     /// When the HTTP client cannot be set up.
-    pub fn http(base: &str) -> Result<Self> {
+    pub fn http(base: &str, credential: Option<&SecretString>) -> Result<Self> {
+        let mut headers = HeaderMap::new();
+        if let Some(credential) = credential {
+            headers.insert(header::AUTHORIZATION, bearer(credential)?);
+        }
         let client = reqwest::Client::builder()
+            .default_headers(headers)
             .connect_timeout(std::time::Duration::from_secs(5))
             // The server lies on this machine or is named by hand.
             .no_proxy()
@@ -54,8 +61,12 @@ impl Transport {
                 let body = reply.bytes_stream().map_err(|error| ClientError::Garbled(error.to_string())).boxed();
                 Ok(Reply { status, body })
             }
-            Self::Local(router) => {
-                let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+            Self::Local(router, token) => {
+                let mut request = Request::builder()
+                    .method(method)
+                    .uri(path)
+                    .header(header::HOST, "localhost")
+                    .header(header::AUTHORIZATION, bearer(token)?);
                 let mut body = Body::empty();
                 if let Some(payload) = payload {
                     request = request.header(header::CONTENT_TYPE, payload.content_type);
@@ -70,4 +81,11 @@ impl Transport {
             }
         }
     }
+}
+
+fn bearer(credential: &SecretString) -> Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {}", credential.expose_secret()))
+        .map_err(|_| ClientError::Garbled("the key holds characters that no key has".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }

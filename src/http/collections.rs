@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use footnote_ingest::store::collections::{self, Collection};
 use footnote_ingest::store::documents::{self, Progress};
+use footnote_ingest::store::members::Access;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,6 +15,7 @@ use super::page::{Page, Size};
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::CollectionId;
+use crate::sharing;
 
 /// Characters of a name, at most.
 const MAX_NAME: usize = 200;
@@ -97,7 +99,8 @@ pub(super) async fn find(
     Path(id): Path<CollectionId>,
 ) -> Result<axum::Json<Detail>, ApiError> {
     let collection = collections::find(&app.db, scope, id).await?.ok_or(Error::NotFound("collection"))?;
-    let progress = documents::progress(&app.db, scope, id).await?;
+    let owner = sharing::access(&app, scope, id, Access::Reader).await?;
+    let progress = documents::progress(&app.db, owner, id).await?;
     Ok(axum::Json(Detail { collection, progress, stalled: app.corpus.stalled() }))
 }
 
@@ -105,7 +108,10 @@ pub(super) async fn find(
 #[utoipa::path(
     patch, path = "/api/v1/collections/{id}", tag = "documents", params(("id" = CollectionId, Path)),
     request_body = Name,
-    responses((status = 200, body = Detail), (status = 404, body = Envelope), (status = 409, body = Envelope))
+    responses(
+        (status = 200, body = Detail), (status = 403, body = Envelope), (status = 404, body = Envelope),
+        (status = 409, body = Envelope),
+    )
 )]
 pub(super) async fn rename(
     State(app): State<App>,
@@ -114,6 +120,7 @@ pub(super) async fn rename(
     Json(name): Json<Name>,
 ) -> Result<axum::Json<Detail>, ApiError> {
     let name = name.checked()?;
+    sharing::access(&app, caller.0, id, Access::Owner).await?;
     match collections::rename(&app.db, caller.0, id, name).await {
         Ok(true) => find(State(app), caller, Path(id)).await,
         Ok(false) => Err(Error::NotFound("collection").into()),
@@ -127,14 +134,14 @@ pub(super) async fn rename(
 /// Deletes a collection with its documents.
 #[utoipa::path(
     delete, path = "/api/v1/collections/{id}", tag = "documents", params(("id" = CollectionId, Path)),
-    responses((status = 204), (status = 404, body = Envelope))
+    responses((status = 204), (status = 403, body = Envelope), (status = 404, body = Envelope))
 )]
 pub(super) async fn delete(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(id): Path<CollectionId>,
 ) -> Result<StatusCode, ApiError> {
-    collections::find(&app.db, scope, id).await?.ok_or(Error::NotFound("collection"))?;
+    sharing::access(&app, scope, id, Access::Owner).await?;
     app.corpus.delete(scope, Some(id), None).await?;
     collections::delete(&app.db, scope, id).await?;
     Ok(StatusCode::NO_CONTENT)

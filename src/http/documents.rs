@@ -5,8 +5,10 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use footnote_ingest::Error as CorpusError;
+use footnote_ingest::rights::as_owner;
 use footnote_ingest::store::documents::{self, Document, Filter, Stage};
 use footnote_ingest::store::edits::Edit;
+use footnote_ingest::store::members::Access;
 use footnote_ingest::store::originals;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,6 +22,7 @@ use super::upload::check_key;
 use crate::app::App;
 use crate::error::Error;
 use crate::ids::DocumentId;
+use crate::sharing;
 
 /// Which documents to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -38,7 +41,8 @@ pub(super) struct Which {
     cursor: Option<DocumentId>,
 }
 
-/// Documents with the stage that each has reached.
+/// Documents with the stage that each has reached: the caller's own, or those of
+/// a collection that is shared with it.
 #[utoipa::path(
     get, path = "/api/v1/documents", tag = "documents", params(Which),
     responses((status = 200, body = Page<Document>), (status = 404, body = Envelope))
@@ -51,8 +55,12 @@ pub(super) async fn list(
     let size = Size::new(which.limit)?;
     let named = which.collection.map(|collection| vec![collection]);
     let collection = extract::collections(&app, scope, named.as_deref()).await?.and_then(|ids| ids.first().copied());
+    let owner = match collection {
+        Some(collection) => sharing::access(&app, scope, collection, Access::Reader).await?,
+        None => scope,
+    };
     let filter = Filter { collection, stage: which.status, key: which.key.as_deref(), id: None, after: which.cursor };
-    let items = documents::list(&app.db, scope, &filter, size.to_load()).await?;
+    let items = documents::list(&app.db, owner, &filter, size.to_load()).await?;
     Ok(size.cut(items, |last| last.id.to_string()))
 }
 
@@ -66,7 +74,8 @@ pub(super) async fn find(
     Caller(scope): Caller,
     Path(id): Path<DocumentId>,
 ) -> Result<axum::Json<Document>, ApiError> {
-    let document = documents::find(&app.db, scope, id).await?.ok_or(Error::NotFound("document"))?;
+    let owner = sharing::access_to_document(&app, scope, id, Access::Reader).await?;
+    let document = documents::find(&app.db, owner, id).await?.ok_or(Error::NotFound("document"))?;
     Ok(axum::Json(document))
 }
 
@@ -106,7 +115,7 @@ impl Change {
     patch, path = "/api/v1/documents/{id}", tag = "documents", params(("id" = DocumentId, Path)),
     request_body = Change,
     responses(
-        (status = 200, body = Document), (status = 404, body = Envelope), (status = 409, body = Envelope),
+        (status = 200, body = Document), (status = 403, body = Envelope), (status = 404, body = Envelope), (status = 409, body = Envelope),
         (status = 422, body = Envelope),
     )
 )]
@@ -124,7 +133,8 @@ pub(super) async fn change(
         meta: change.meta.as_ref(),
         version: change.version.as_deref(),
     };
-    match app.corpus.edit(caller.0, id, &edit).await {
+    let owner = sharing::access_to_document(&app, caller.0, id, Access::Writer).await?;
+    match as_owner(owner, app.corpus.edit(owner, id, &edit)).await {
         Ok(()) => find(State(app), caller, Path(id)).await,
         Err(CorpusError::Storage(sqlx::Error::Database(error)))
             if error.constraint() == Some("documents_collection_key") =>
@@ -139,14 +149,15 @@ pub(super) async fn change(
 /// Deletes a document. Searches do not find it any more from now on.
 #[utoipa::path(
     delete, path = "/api/v1/documents/{id}", tag = "documents", params(("id" = DocumentId, Path)),
-    responses((status = 204), (status = 404, body = Envelope))
+    responses((status = 204), (status = 403, body = Envelope), (status = 404, body = Envelope))
 )]
 pub(super) async fn delete(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(id): Path<DocumentId>,
 ) -> Result<StatusCode, ApiError> {
-    let deleted = app.corpus.delete(scope, None, Some(&[id])).await?;
+    let owner = sharing::access_to_document(&app, scope, id, Access::Writer).await?;
+    let deleted = as_owner(owner, app.corpus.delete(owner, None, Some(&[id]))).await?;
     if deleted.is_empty() { Err(Error::NotFound("document").into()) } else { Ok(StatusCode::NO_CONTENT) }
 }
 
@@ -160,7 +171,9 @@ pub(super) async fn original(
     Caller(scope): Caller,
     Path(id): Path<DocumentId>,
 ) -> Result<Response, ApiError> {
-    let original = originals::of_document(&app.db, scope, id).await?.ok_or(Error::NotFound("document"))?;
+    let owner = sharing::access_to_document(&app, scope, id, Access::Reader).await?;
+    let original = as_owner(owner, originals::of_document(&app.db, owner, id)).await?;
+    let original = original.ok_or(Error::NotFound("document"))?;
     // Always a download, never a page of ours: an uploaded HTML file must not
     // run with the rights of this origin.
     let attachment = HeaderValue::from_static("attachment");

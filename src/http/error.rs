@@ -63,6 +63,16 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", surface, message)
     }
 
+    /// Without a credential, or with one that is not good.
+    pub(super) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "credential", message)
+    }
+
+    pub(super) fn too_often(surface: &str, message: impl Into<String>, seconds: u64) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", surface, message);
+        Self { retry_after: Some(seconds), ..error }
+    }
+
     pub(super) fn unprocessable(surface: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unprocessable", surface, message)
     }
@@ -99,6 +109,9 @@ impl From<Error> for ApiError {
             Error::NotFound(what) => Self::not_found(what),
             Error::Invalid { field, .. } => Self::unprocessable(field, error.to_string()),
             Error::Conflict { what, .. } => Self::new(StatusCode::CONFLICT, "conflict", what, error.to_string()),
+            Error::Unauthorized(message) => Self::unauthorized(message),
+            Error::Forbidden { what, .. } => Self::forbidden(what, error.to_string()),
+            Error::TooOften { what, seconds } => Self::too_often(what, error.to_string(), seconds),
             Error::Busy(what) => Self::unavailable(what, error.to_string(), 1),
             Error::Llm(error) => model(&error),
             Error::Corpus(error) => corpus(error),
@@ -154,6 +167,9 @@ impl IntoResponse for ApiError {
         let mut response = self.status.into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response

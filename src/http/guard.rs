@@ -1,38 +1,70 @@
-//! Who may come in before anything is read: while there is one local user, only
-//! pages and programs of this machine.
+//! Who may come in before anything is read: requests that name the service as it
+//! is called, and pages of no other site.
 //!
 //! A web page of a stranger can make a browser send requests here. `Host` names
 //! betray a rebound DNS name; `Origin` betrays a page of another site.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderName, Uri, header, uri::Authority};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
+use crate::config::Settings;
 
 /// The names under which the service may be called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hosts {
-    /// This machine's own names only.
-    Loopback,
-    /// Any: something in front of the service decides.
+    /// This machine's own names, and these.
+    Loopback(Arc<[String]>),
+    /// Any: others reach the address that it listens on, by names that it cannot
+    /// know. Each request shows a credential anyway.
     Any,
 }
 
+impl Hosts {
+    /// Those of a service that listens on `address`.
+    #[must_use]
+    pub fn new(address: IpAddr, settings: &Settings) -> Self {
+        let public = settings.public_url.as_deref().and_then(|url| url.parse::<Uri>().ok());
+        let public = public.and_then(|url| url.authority().map(|authority| authority.host().to_owned()));
+        let named: Arc<[String]> = settings.allowed_hosts.iter().cloned().chain(public).collect();
+        if address.is_loopback() || !named.is_empty() { Self::Loopback(named) } else { Self::Any }
+    }
+
+    /// This machine's own names only.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self::Loopback(Arc::default())
+    }
+
+    fn know(&self, host: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Loopback(named) => {
+                let Ok(authority) = host.parse::<Authority>() else { return false };
+                let name = authority.host();
+                is_loopback(name) || named.iter().any(|known| known.eq_ignore_ascii_case(name))
+            }
+        }
+    }
+}
+
 pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
-    match admit(hosts, request.uri().authority(), request.headers()) {
+    match admit(&hosts, request.uri().authority(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
 }
 
-fn admit(hosts: Hosts, authority: Option<&Authority>, headers: &HeaderMap) -> Result<(), ApiError> {
+fn admit(hosts: &Hosts, authority: Option<&Authority>, headers: &HeaderMap) -> Result<(), ApiError> {
     let host = text(headers, &header::HOST).or(authority.map(Authority::as_str));
-    if hosts == Hosts::Loopback && !host.is_some_and(is_loopback) {
-        return Err(ApiError::forbidden("host", "call the service as `localhost` or `127.0.0.1`"));
+    if *hosts != Hosts::Any && !host.is_some_and(|host| hosts.know(host)) {
+        let message = "call the service as `localhost` or `127.0.0.1`, or name this host in `allowed_hosts`";
+        return Err(ApiError::forbidden("host", message));
     }
     let foreign = text(headers, &header::ORIGIN).is_some_and(|origin| {
         let site = origin.split_once("://").map(|(_, site)| site);
@@ -48,9 +80,8 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
-fn is_loopback(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+fn is_loopback(name: &str) -> bool {
+    let name = name.trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -64,7 +95,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().expect("a value"));
         }
-        admit(Hosts::Loopback, None, &headers).is_ok()
+        admit(&Hosts::loopback(), None, &headers).is_ok()
     }
 
     #[test]
@@ -82,8 +113,25 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_configured_is_known_whatever_its_port() {
+        let settings = Settings {
+            public_url: Some("https://answers.example.org".into()),
+            allowed_hosts: vec!["inner".into()],
+            ..Settings::default()
+        };
+        let hosts = Hosts::new(IpAddr::from([0, 0, 0, 0]), &settings);
+        for known in ["answers.example.org", "ANSWERS.example.org:443", "inner:8080", "127.0.0.1:8080"] {
+            assert!(hosts.know(known), "{known}");
+        }
+        for unknown in ["example.org", "answers.example.org.evil.example", ""] {
+            assert!(!hosts.know(unknown), "{unknown}");
+        }
+        assert_eq!(Hosts::new(IpAddr::from([0, 0, 0, 0]), &Settings::default()), Hosts::Any);
+    }
+
+    #[test]
     fn a_request_without_a_host_is_turned_away() {
-        assert!(admit(Hosts::Loopback, None, &HeaderMap::new()).is_err());
-        assert!(admit(Hosts::Any, None, &HeaderMap::new()).is_ok());
+        assert!(admit(&Hosts::loopback(), None, &HeaderMap::new()).is_err());
+        assert!(admit(&Hosts::Any, None, &HeaderMap::new()).is_ok());
     }
 }

@@ -3,9 +3,11 @@
 //! Owns routes, request and response shapes and the translation of errors.
 //! Imports services; no rule about documents or answers lives here.
 
+mod admission;
 mod artifacts;
 mod asking;
 mod attachment;
+mod auth;
 mod caller;
 mod collections;
 mod conversation_search;
@@ -19,9 +21,12 @@ mod guard;
 mod health;
 mod jobs;
 mod maintenance;
+mod me;
+mod members;
 mod messages;
 mod metrics;
 mod models;
+mod needs;
 mod page;
 mod parts;
 mod progress;
@@ -32,6 +37,7 @@ mod search;
 mod tools;
 mod upload;
 mod usage;
+mod users;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -42,8 +48,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
@@ -71,19 +78,47 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         (name = "search", description = "Passages that fit a question"),
         (name = "documents", description = "What is searched"),
         (name = "conversations", description = "Questions and cited answers"),
+        (name = "accounts", description = "Who may come in"),
         (name = "service", description = "Health and upkeep"),
-    )
+    ),
+    modifiers(&Bearer),
+    security(("bearer" = []))
 )]
 struct Description;
+
+/// How callers show who they are.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut Document) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some("An access token of /api/v1/auth/login, or an API key".into());
+        let components = document.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
 
 fn native() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
+        .routes(routes!(auth::options))
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::guest))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(me::find, me::change))
+        .routes(routes!(me::keys, me::make_key))
+        .routes(routes!(me::end_key))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::change, users::delete))
         .routes(routes!(search::search))
         .routes(routes!(collections::list, collections::create))
         .routes(routes!(collections::find, collections::rename, collections::delete))
+        .routes(routes!(members::list, members::admit))
+        .routes(routes!(members::remove))
         // Files have a limit of their own.
         .routes(routes!(upload::upload).layer(DefaultBodyLimit::disable()))
         .routes(routes!(documents::list))
@@ -140,6 +175,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .fallback(async || ApiError::not_found("route"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .layer(from_fn_with_state(app.clone(), admission::admit))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
         .layer(from_fn_with_state(hosts, guard::check))
         .layer(DefaultBodyLimit::max(MAX_JSON))

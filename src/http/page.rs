@@ -1,7 +1,8 @@
 //! Lists by the page.
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::error::ApiError;
 
@@ -16,6 +17,17 @@ pub(super) struct Page<T> {
     items: Vec<T>,
     /// For the next page; null on the last one.
     next_cursor: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging {
+    /// Items, at most: 1 to 200.
+    pub(super) limit: Option<i64>,
+    /// Where the last page ended.
+    pub(super) cursor: Option<Uuid>,
 }
 
 /// How many items a page shall have.

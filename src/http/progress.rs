@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use footnote_ingest::store::documents::{self, Document, Stage};
+use footnote_ingest::store::members::Access;
 use futures::stream::{self, Stream};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,8 +16,8 @@ use super::caller::Caller;
 use super::error::{ApiError, Envelope};
 use super::extract::Path;
 use crate::app::App;
-use crate::error::Error;
 use crate::ids::DocumentId;
+use crate::sharing;
 
 /// How often the document is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -63,10 +64,10 @@ pub(super) async fn events(
     Caller(scope): Caller,
     Path(id): Path<DocumentId>,
 ) -> Result<Response, ApiError> {
-    documents::find(&app.db, scope, id).await?.ok_or(Error::NotFound("document"))?;
+    let owner = sharing::access_to_document(&app, scope, id, Access::Reader).await?;
     let find = move || {
         let db = app.db.clone();
-        async move { documents::find(&db, scope, id).await }
+        async move { documents::find(&db, owner, id).await }
     };
     // Proxies must not hold events back.
     let headers = [("x-accel-buffering", "no"), ("cache-control", "no-store")];

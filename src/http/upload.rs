@@ -6,9 +6,10 @@ use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use footnote_ingest::corpus::Incoming;
+use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
-use footnote_ingest::store::collections;
 use footnote_ingest::store::documents::Outcome;
+use footnote_ingest::store::members::Access;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,8 +19,8 @@ use super::caller::Caller;
 use super::error::{ApiError, Envelope};
 use super::extract::{Json, Path};
 use crate::app::App;
-use crate::error::Error;
 use crate::ids::{CollectionId, DocumentId};
+use crate::sharing;
 use page::WebPage;
 
 /// Files of one request, at most.
@@ -116,7 +117,7 @@ struct About {
     post, path = "/api/v1/collections/{id}/documents", tag = "documents", params(("id" = CollectionId, Path)),
     request_body(content((OneDocument = "application/json"), (Form = "multipart/form-data"))),
     responses(
-        (status = 202, body = Accepted), (status = 404, body = Envelope), (status = 413, body = Envelope),
+        (status = 202, body = Accepted), (status = 403, body = Envelope), (status = 404, body = Envelope), (status = 413, body = Envelope),
         (status = 422, body = Envelope), (status = 429, body = Envelope), (status = 503, body = Envelope),
     )
 )]
@@ -126,7 +127,17 @@ pub(super) async fn upload(
     Path(collection): Path<CollectionId>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Accepted>), ApiError> {
-    collections::find(&app.db, scope, collection).await?.ok_or(Error::NotFound("collection"))?;
+    // A writer's uploads are the owner's, and count against what the owner may have.
+    let owner = sharing::access(&app, scope, collection, Access::Writer).await?;
+    as_owner(owner, take_in(app, owner, collection, request)).await
+}
+
+async fn take_in(
+    app: App,
+    scope: Scope,
+    collection: CollectionId,
+    request: Request,
+) -> Result<(StatusCode, axum::Json<Accepted>), ApiError> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let upload = Upload { app, scope, collection };
     let documents = if kind.starts_with("multipart/form-data") {

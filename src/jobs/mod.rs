@@ -11,6 +11,7 @@ mod work;
 
 use std::sync::Arc;
 
+use footnote_ingest::rights::as_system;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -30,8 +31,8 @@ impl Jobs {
     pub fn start(app: &App) -> Self {
         let (stop, queued) = (CancellationToken::new(), Arc::new(Notify::new()));
         let mut tasks = JoinSet::new();
-        tasks.spawn(ticks::watch(app.db.clone(), Arc::clone(&queued), stop.clone()));
-        tasks.spawn(work::work(app.clone(), queued, stop.clone()));
+        tasks.spawn(as_system(ticks::watch(app.db.clone(), Arc::clone(&queued), stop.clone())));
+        tasks.spawn(as_system(work::work(app.clone(), queued, stop.clone())));
         Self { stop, tasks }
     }
 

@@ -7,8 +7,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::credentials::secret_file;
 use crate::error::{Error, Result};
 
 /// How long the holder of a folder may take to say where it answers.
@@ -25,12 +27,20 @@ pub struct Tenancy {
 }
 
 /// Where a running server answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     /// Its base URL.
     pub url: String,
     /// Its process.
     pub pid: u32,
+    /// By what it knows the commands of this machine.
+    pub token: String,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("url", &self.url).field("pid", &self.pid).finish_non_exhaustive()
+    }
 }
 
 /// Who holds a data folder.
@@ -67,18 +77,24 @@ impl Tenancy {
         }
     }
 
+    /// What a server that holds the folder announced; it may have died since.
+    #[must_use]
+    pub fn running(data_dir: &Path) -> Option<Running> {
+        read(&data_dir.join("server.json"))
+    }
+
     /// Says where this process answers.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn announce(&self, url: String) -> Result<()> {
-        let running = Running { url, pid: std::process::id() };
+    pub fn announce(&self, url: String, token: &SecretString) -> Result<()> {
+        let running = Running { url, pid: std::process::id(), token: token.expose_secret().to_owned() };
         let text = serde_json::to_vec(&running).map_err(anyhow::Error::from)?;
-        // Renamed into place, so that nobody reads half of it.
-        let draft = self.announcement.with_extension("draft");
-        std::fs::write(&draft, text)
-            .and_then(|()| std::fs::rename(&draft, &self.announcement))
-            .map_err(|error| unusable(&self.announcement, &error))
+        // For the service's own user alone, and never half of it.
+        secret_file::replace(&self.announcement, &text).map_err(|error| {
+            let problem = format!("`{}` cannot be written: {error}", self.announcement.display());
+            Error::Invalid { field: "data_dir", problem }
+        })
     }
 }
 
@@ -114,6 +130,8 @@ fn unusable(path: &Path, error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[tokio::test]
@@ -122,11 +140,13 @@ mod tests {
         let Tenant::Us(tenancy) = Tenancy::take(folder.path()).await.expect("free") else {
             panic!("nobody else is here");
         };
-        tenancy.announce("http://127.0.0.1:1".into()).expect("announced");
+        tenancy.announce("http://127.0.0.1:1".into(), &"secret".to_owned().into()).expect("announced");
+        let kept = folder.path().join("server.json").metadata().expect("it is there").permissions();
+        assert_eq!(kept.mode() & 0o777, 0o600);
         let Tenant::Server(running) = Tenancy::take(folder.path()).await.expect("found") else {
             panic!("it is held");
         };
-        assert_eq!(running.url, "http://127.0.0.1:1");
+        assert_eq!((running.url.as_str(), running.token.as_str()), ("http://127.0.0.1:1", "secret"));
         drop(tenancy);
         assert!(matches!(Tenancy::take(folder.path()).await, Ok(Tenant::Us(_))));
     }
@@ -134,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn an_announcement_of_a_dead_server_is_not_believed() {
         let folder = tempfile::tempdir().expect("a folder");
-        let left_behind = r#"{"url": "http://127.0.0.1:1", "pid": 1}"#;
+        let left_behind = r#"{"url": "http://127.0.0.1:1", "pid": 1, "token": "secret"}"#;
         std::fs::write(folder.path().join("server.json"), left_behind).expect("written");
         assert!(matches!(Tenancy::take(folder.path()).await, Ok(Tenant::Us(_))));
     }

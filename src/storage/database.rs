@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use footnote_ingest::rights;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -14,7 +15,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 /// Connections at most.
 const POOL: u32 = 16;
 
-/// Connects and brings the schema up to date.
+/// Connects and brings the schema up to date. The pool has all rights: it is for
+/// the start, and for looking on from outside; [`guarded`] makes the service's.
 ///
 /// # Errors
 /// What the database says.
@@ -30,7 +32,17 @@ pub async fn open(options: PgConnectOptions) -> Result<PgPool> {
     Ok(pool)
 }
 
-/// A second pool to the same database, whose commits do not wait for the disk.
+/// The pool that the service works with: each connection has the rights of the
+/// task that takes it ([`rights`]).
+///
+/// # Errors
+/// What the database says.
+pub async fn guarded(db: &PgPool) -> Result<PgPool> {
+    let pool = PgPoolOptions::new().max_connections(POOL).acquire_timeout(Duration::from_secs(5));
+    Ok(rights::guarded(pool).connect_with((*db.connect_options()).clone()).await?)
+}
+
+/// Another one to the same database, whose commits do not wait for the disk.
 ///
 /// The events of an answer are written through it: they are in the database
 /// before they are shown, and survive this process. Only a crash of the whole
@@ -41,13 +53,8 @@ pub async fn open(options: PgConnectOptions) -> Result<PgPool> {
 /// What the database says.
 pub async fn open_relaxed(db: &PgPool) -> Result<PgPool> {
     let options = (*db.connect_options()).clone().options([("synchronous_commit", "off")]);
-    let pool = PgPoolOptions::new()
-        .max_connections(POOL)
-        .min_connections(1)
-        .acquire_timeout(Duration::from_secs(5))
-        .connect_with(options)
-        .await?;
-    Ok(pool)
+    let pool = PgPoolOptions::new().max_connections(POOL).min_connections(1).acquire_timeout(Duration::from_secs(5));
+    Ok(rights::guarded(pool).connect_with(options).await?)
 }
 
 /// Connects to the private server, making the database when it is missing.

@@ -2,6 +2,7 @@
 //! argument of every query; and the database they live in. Imports ids.
 
 pub mod answers;
+pub mod api_keys;
 pub mod approvals;
 pub mod artifacts;
 pub mod branches;
@@ -16,5 +17,7 @@ pub mod idempotency;
 pub mod messages;
 pub mod schedule_runs;
 pub mod schedules;
+pub mod sessions;
 pub mod summaries;
 pub mod tool_pins;
+pub mod users;

@@ -107,7 +107,7 @@ async fn what_an_older_version_read_is_read_again_when_it_comes_again() {
     assert_eq!(outcome().await, "unchanged");
     for version in ["parser_version", "chunker_version"] {
         let older = format!("update revisions set {version} = {version} - 1");
-        sqlx::query(sqlx::AssertSqlSafe(older)).execute(&app.service.app.db).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(older)).execute(&app.db).await.unwrap();
         let listed = app.get(&format!("/api/v1/documents?collection={collection}")).await.json();
         assert_eq!(listed["items"][0]["outdated"], true, "{listed}");
         assert_eq!(outcome().await, "changed", "{version}");

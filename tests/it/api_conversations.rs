@@ -60,14 +60,14 @@ async fn store(app: &TestApp, conversation: &str, parent: Option<&str>, role: &s
     .bind(parent)
     .bind(role)
     .bind(text)
-    .fetch_one(&app.service.app.db)
+    .fetch_one(&app.db)
     .await
     .unwrap()
 }
 
 /// Makes a conversation somebody else's.
 async fn give_away(app: &TestApp, conversation: &str) {
-    let db = &app.service.app.db;
+    let db = &app.db;
     let stranger =
         "insert into users (id, name, created_at) values ($1::uuid, 'mallory', now()) on conflict do nothing";
     sqlx::query(stranger).bind(NOBODY).execute(db).await.unwrap();

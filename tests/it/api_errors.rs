@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, request};
+use crate::harness::{TestApp, operators, request};
 
 #[tokio::test]
 async fn every_refusal_has_its_code_a_message_and_the_request_s_id() {
@@ -114,7 +114,7 @@ async fn a_full_disk_refuses_uploads_and_keeps_what_is_there() {
     let mut config = (*full.corpus.config).clone();
     config.disk_reserve = u64::MAX / 2;
     full.corpus.config = std::sync::Arc::new(config);
-    app.router = footnote::http::router(full, footnote::http::Hosts::Loopback);
+    app.router = operators(&full);
     let path = format!("/api/v1/collections/{collection}/documents");
     let reply = app.post(&path, &json!({ "key": "new", "text": "Some text." })).await;
     assert_eq!((reply.status, reply.code()), (StatusCode::SERVICE_UNAVAILABLE, "busy:disk".into()));
@@ -132,7 +132,8 @@ async fn every_route_is_described_and_every_description_is_a_route() {
     let mut known = BTreeSet::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
-            let path_with_ids = path.replace("{id}", id).replace("{message_id}", id);
+            let parts: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { id } else { part }).collect();
+            let path_with_ids = parts.join("/");
             let request = request(&method.to_uppercase(), &path_with_ids).header("content-type", "application/json");
             let reply = app.request(request.body("{}".into()).unwrap()).await;
             assert_ne!(reply.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");

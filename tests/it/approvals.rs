@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use footnote::credentials;
 use footnote::ids::{ApprovalId, ConversationId, MessageId};
 use footnote::storage::approvals::{self, State, Wanted};
 use footnote_ingest::scope::Scope;
@@ -12,7 +11,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
-use crate::harness::{Rig, TestApp};
+use crate::harness::{Rig, TestApp, operator};
 use crate::queue::stranger;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -159,8 +158,8 @@ async fn a_decision_is_taken_once_by_its_route() {
     let messages = app.conversation().await;
     let answer = app.post(&messages, &json!({ "content": "What is the pressure?" })).await.json();
     let id = answer["id"].as_str().unwrap();
-    let db = &app.service.app.db;
-    let scope = credentials::local(db).await.unwrap();
+    let db = &app.db;
+    let scope = operator(db).await;
     let approval = approvals::ask(db, scope, wanted(id.parse().unwrap(), HOUR)).await.unwrap();
     let path = format!("{messages}/{id}/approvals/{}", approval.id);
     assert_eq!(app.post(&path, &json!({ "approve": "yes" })).await.status, StatusCode::UNPROCESSABLE_ENTITY);

@@ -102,7 +102,7 @@ async fn an_artifact_belongs_to_its_owner_and_its_conversation() {
     assert!(outcomes(&message)[0].1, "{message}");
     assert_eq!(talk.app.get(&path).await.json()["content"], "# One");
 
-    let db = &talk.app.service.app.db;
+    let db = &talk.app.db;
     let other = stranger(db).await.owner();
     for statement in ["update artifacts set owner_id = $1", "update artifact_versions set owner_id = $1"] {
         sqlx::query(statement).bind(other).execute(db).await.unwrap();

@@ -86,7 +86,7 @@ async fn an_answer_that_is_made_anew_many_times_at_once_is_many_answers() {
     assert_eq!(places.len(), times + 1, "{places:?}");
     let question: Uuid = question.as_str().unwrap().parse().unwrap();
     let siblings = sqlx::query_scalar::<_, i64>("select count(*) from messages where parent_id = $1").bind(question);
-    let siblings = siblings.fetch_one(&app.service.app.db).await.unwrap();
+    let siblings = siblings.fetch_one(&app.db).await.unwrap();
     assert_eq!(siblings, i64::try_from(times + 1).unwrap());
     assert_eq!(count(&app, "select count(*) from messages where role = 'user'").await, 1);
     app.stop().await;

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use axum::http::{HeaderValue, header};
+use footnote::client::Transport;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -57,17 +59,34 @@ impl Footnote {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let started: Value = serde_json::from_str(&line).expect("the server says where it answers");
-        Server { url: started["url"].as_str().unwrap().to_owned(), child }
+        let announced = std::fs::read(self.data.path().join("data/server.json")).expect("an announcement");
+        let announced: Value = serde_json::from_slice(&announced).expect("JSON");
+        let token = announced["token"].as_str().unwrap().to_owned();
+        Server { url: started["url"].as_str().unwrap().to_owned(), token, child }
     }
 }
 
 /// A server that ends with the test.
 pub struct Server {
     pub url: String,
+    /// What the commands of this machine show it.
+    pub token: String,
     pub child: Child,
 }
 
 impl Server {
+    /// The way of the commands of this machine.
+    pub fn transport(&self) -> Transport {
+        Transport::http(&self.url, Some(&self.token.clone().into())).unwrap()
+    }
+
+    /// A client that shows what the commands of this machine show.
+    pub fn client(&self) -> reqwest::Client {
+        let bearer = format!("Bearer {}", self.token);
+        let headers = [(header::AUTHORIZATION, HeaderValue::try_from(bearer).unwrap())].into_iter().collect();
+        reqwest::Client::builder().no_proxy().default_headers(headers).build().unwrap()
+    }
+
     /// Asks it to end, as a service manager does; returns its exit code.
     pub fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -208,10 +227,27 @@ fn a_server_that_is_named_and_does_not_answer_is_said_to_be_unreachable() {
 }
 
 #[test]
-fn an_address_that_others_reach_has_to_be_asked_for() {
-    let output = Footnote::new().run(&["serve", "--listen", "0.0.0.0:0"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(errors(&output).contains("--allow-open-network"), "{}", errors(&output));
+fn the_first_start_says_once_how_to_sign_in() {
+    let footnote = Footnote::new();
+    // Before there is a server, commands work without anybody's password.
+    assert_eq!(footnote.json(&["collections", "list"])["collections"], json!([]));
+    let start = |arguments: &[&str]| {
+        let mut child = footnote
+            .command(&[&["serve", "--listen", "127.0.0.1:0", "--json"], arguments].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+        errors(&child.wait_with_output().unwrap())
+    };
+    // Also to somebody who wants to hear nothing: it is known nowhere else.
+    let first = start(&["--quiet"]);
+    assert!(first.contains("Sign in as `admin` with the password `"), "{first}");
+    let again = start(&[]);
+    assert!(!again.contains("password"), "{again}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use footnote::client::{Client, ClientError, Transport, query_value};
+use footnote::client::{Client, ClientError, query_value};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -53,7 +53,7 @@ async fn callers_and_workers_at_the_same_documents_do_not_lock_each_other_out() 
         settings.embedding_model = Some("counting".into());
     })
     .await;
-    let client = Client::new(Transport::Local(app.router.clone()));
+    let client = Client::new(app.transport());
     let collection = app.collection("shared").await;
     let missed = Arc::new(AtomicU64::new(0));
     let mut callers = JoinSet::new();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use footnote::client::{Client, Transport};
+use footnote::client::Client;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 
@@ -156,7 +156,7 @@ async fn what_is_deleted_is_in_nothing_that_is_begun_later() {
     let documents = usize::try_from(number("FOOTNOTE_DELETIONS", 40)).unwrap();
     let mut random = Random::seeded();
     let app = TestApp::start().await;
-    let client = Client::new(Transport::Local(app.router.clone()));
+    let client = Client::new(app.transport());
     let collection = app.collection("shelf").await;
     let canaries = upload(&client, &collection, documents, &mut random).await;
     settled(&client, &collection).await;

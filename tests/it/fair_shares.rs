@@ -3,8 +3,7 @@
 //! `FOOTNOTE_QUEUED` sets how many thousands those are (300 documents unless
 //! set).
 
-use footnote::client::{Client, Transport};
-use footnote::credentials;
+use footnote::client::Client;
 use footnote_ingest::config::{Config, EmbedderConfig, IndexConfig};
 use footnote_ingest::corpus::{Corpus, Incoming};
 use footnote_ingest::ids::CollectionId;
@@ -14,7 +13,7 @@ use sqlx::PgPool;
 
 use crate::canaries::{settled, until};
 use crate::counting::{Counting, Faults};
-use crate::harness::{TestApp, folder};
+use crate::harness::{TestApp, folder, operator};
 use crate::random::number;
 
 /// Bytes of each of the many, nearly all of them blanks: a worker claims 2 MiB
@@ -32,7 +31,7 @@ async fn queue(url: &str, collection: CollectionId, documents: u64) {
     let db = PgPool::connect(url).await.unwrap();
     let index = IndexConfig::Edge(elsewhere.path().join("index"));
     let corpus = Corpus::open(db.clone(), Config::new(EmbedderConfig::Hash, index)).await.unwrap();
-    let scope = credentials::local(&db).await.unwrap();
+    let scope = operator(&db).await;
     for n in 0..documents {
         let mut text = format!("Report {n} of the many.");
         text.push_str(&" ".repeat(BYTES - text.len()));
@@ -61,12 +60,8 @@ async fn meanwhile(app: &TestApp, collection: &str, stage: &'static str, one: &s
          where many.collection_id = $1::uuid and one.id = $2::uuid \
            and many.{stage}_at > one.{after}_at and many.{stage}_at < one.{stage}_at"
     );
-    let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
-        .bind(collection)
-        .bind(one)
-        .fetch_one(&app.service.app.db)
-        .await
-        .unwrap();
+    let count: i64 =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(collection).bind(one).fetch_one(&app.db).await.unwrap();
     usize::try_from(count).unwrap()
 }
 
@@ -95,7 +90,7 @@ async fn one_document_does_not_wait_behind_another_collection() {
     until("words of the one", async || (progress(&one).await["queued"] == 0).then_some(())).await;
     let unread = progress(&many).await["queued"].as_u64().unwrap();
     until("vectors of the one", async || (progress(&one).await["done"] == 1).then_some(())).await;
-    settled(&Client::new(Transport::Local(app.router.clone())), &many).await;
+    settled(&Client::new(app.transport()), &many).await;
     let read = meanwhile(&app, &many, "words", &single, "queued").await;
     let embedded = meanwhile(&app, &many, "done", &single, "words").await;
     let document = app.get(&format!("/api/v1/documents/{single}")).await.json();

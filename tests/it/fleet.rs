@@ -4,7 +4,6 @@
 use std::process::{Child, Command, Output};
 
 use footnote::config::Settings;
-use footnote::credentials;
 use footnote::storage::embedded::EmbeddedPostgres;
 use footnote_ingest::corpus::{Corpus, Incoming};
 use footnote_ingest::ids::CollectionId;
@@ -16,7 +15,7 @@ use tempfile::TempDir;
 use crate::canaries::until;
 use crate::command::{Footnote, Server};
 use crate::counting::Counting;
-use crate::harness::{folder, start_postgres};
+use crate::harness::{folder, operator, start_postgres};
 
 /// What records how often a document reached a stage, and how late work was
 /// taken from those who had vanished with it.
@@ -106,7 +105,7 @@ impl Fleet {
     /// Takes in documents, and works on none of them.
     pub async fn desk(&self) -> Desk {
         let corpus = Corpus::open(self.db.clone(), self.settings.corpus()).await.unwrap();
-        let scope = credentials::local(&self.db).await.unwrap();
+        let scope = operator(&self.db).await;
         let collection = collections::ensure(&self.db, scope, "main").await.unwrap();
         Desk { corpus, scope, collection }
     }

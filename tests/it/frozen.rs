@@ -7,7 +7,7 @@
 use std::process::Child;
 use std::time::Duration;
 
-use footnote::client::{Client, Transport};
+use footnote::client::Client;
 use footnote_ingest::store::jobs::LEASE;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -141,7 +141,7 @@ async fn a_server_that_was_frozen_past_its_own_leases_does_each_document_once() 
     let provider = Counting::start(Faults { delay: DELAY, ..Faults::default() }).await;
     let fleet = Fleet::start(&provider, None).await;
     let server = fleet.serve();
-    let client = Client::new(Transport::http(&server.url).unwrap());
+    let client = Client::new(server.transport());
     let made: Value = client.post("/api/v1/collections", &json!({ "name": "reports" })).await.unwrap();
     let collection = made["id"].as_str().unwrap().to_owned();
     let mut in_hand = 0;

@@ -7,15 +7,23 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use footnote::accounts;
+use footnote::app::App;
+use footnote::client::Transport;
 use footnote::config::Settings;
+use footnote::credentials::Passwords;
+use footnote::credentials::password::Load;
 use footnote::http::{self, Hosts};
 use footnote::startup::{Role, Service};
 use footnote::storage::database;
 use footnote::storage::embedded::{Config, EmbeddedPostgres, PORT, USER};
 use footnote_ingest::config::{Config as CorpusConfig, EmbedderConfig, IndexConfig};
 use footnote_ingest::corpus::Corpus;
+use footnote_ingest::scope::Scope;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -25,7 +33,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A service and what it stands on.
 pub struct TestApp {
+    /// The router, for the operator: it shows the credential that a request does
+    /// not show itself.
     pub router: Router,
+    /// The database, with all rights.
+    pub db: PgPool,
     pub service: Service,
     pub settings: Settings,
     postgres: EmbeddedPostgres,
@@ -135,8 +147,8 @@ impl TestApp {
         };
         change(&mut settings);
         let service = Service::start(settings.clone(), Role::Server).await.expect("the service starts");
-        let router = http::router(service.app.clone(), Hosts::Loopback);
-        Self { router, service, settings, postgres, folder }
+        let db = outright(&settings).await;
+        Self { router: operators(&service.app), db, service, settings, postgres, folder }
     }
 
     /// Ends the service and starts it again on the same data.
@@ -146,21 +158,38 @@ impl TestApp {
 
     /// The same, with something done while it is down.
     pub async fn restarted_after(self, meanwhile: impl AsyncFnOnce(&Settings)) -> Self {
-        let Self { router, service, settings, postgres, folder } = self;
+        let Self { router, db, service, settings, postgres, folder } = self;
         // The index closes with its last holder.
         drop(router);
         service.stop().await;
         meanwhile(&settings).await;
         let service = Service::start(settings.clone(), Role::Server).await.expect("the service starts again");
-        let router = http::router(service.app.clone(), Hosts::Loopback);
-        Self { router, service, settings, postgres, folder }
+        Self { router: operators(&service.app), db, service, settings, postgres, folder }
     }
 
     pub async fn stop(self) {
         drop(self.router);
         self.service.stop().await;
+        self.db.close().await;
         self.postgres.stop().await.expect("the database stops");
         drop(self.folder);
+    }
+
+    /// The documents, with all rights.
+    pub fn corpus(&self) -> Corpus {
+        let mut corpus = self.service.app.corpus.clone();
+        corpus.db = self.db.clone();
+        corpus
+    }
+
+    /// The router as it is: without a credential it lets nobody in.
+    pub fn doors(&self) -> Router {
+        http::router(self.service.app.clone(), Hosts::loopback())
+    }
+
+    /// The way of the commands of this machine.
+    pub fn transport(&self) -> Transport {
+        Transport::Local(self.router.clone(), self.service.app.credentials.local())
     }
 
     pub async fn request(&self, request: Request<Body>) -> Reply {
@@ -238,6 +267,31 @@ impl TestApp {
         assert_eq!(reply.headers["content-type"], "text/event-stream");
         parse_events(&reply.text())
     }
+}
+
+/// The doors of `app` for the operator: a request that shows no credential gets
+/// the operator's.
+pub fn operators(app: &App) -> Router {
+    let bearer = format!("Bearer {}", app.credentials.local().expose_secret());
+    let bearer = HeaderValue::try_from(bearer).unwrap();
+    let show = move |mut request: axum::extract::Request| {
+        request.headers_mut().entry(header::AUTHORIZATION).or_insert_with(|| bearer.clone());
+        std::future::ready(request)
+    };
+    http::router(app.clone(), Hosts::loopback()).layer(axum::middleware::map_request(show))
+}
+
+/// A pool that is not guarded.
+async fn outright(settings: &Settings) -> PgPool {
+    let url = settings.database_url.as_ref().expect("a database").expose_secret();
+    PgPool::connect(url).await.expect("the database")
+}
+
+/// The scope of the account that commands act as.
+pub async fn operator(db: &PgPool) -> Scope {
+    let passwords = Passwords::new(Load::default());
+    let (user, _) = accounts::first_start(db, &passwords, false, None).await.expect("an operator");
+    Scope::stored(user.id)
 }
 
 pub fn request(method: &str, path: &str) -> axum::http::request::Builder {

@@ -137,8 +137,8 @@ async fn answers_whose_server_is_killed_are_kept_and_said_to_be_broken_off() {
     let provider = Scripted::start(varying(&texts, PAUSE)).await;
     let embedder = Counting::start(Faults::default()).await;
     let plant = Plant::start(&provider, &embedder).await;
-    let client = Client::builder().no_proxy().build().unwrap();
     let mut server = plant.serve();
+    let mut client = server.client();
     let (mut slowest, mut words_seen) = (Duration::ZERO, 0);
     for kill in 0..kills {
         let pause = Duration::from_millis(KILLED.start + random.below(KILLED.end - KILLED.start));
@@ -152,6 +152,7 @@ async fn answers_whose_server_is_killed_are_kept_and_said_to_be_broken_off() {
         };
         let (seen, ()) = tokio::join!(asking, killing);
         server = plant.serve();
+        client = server.client();
         let restarted = Instant::now();
         tokio::time::timeout(LIMIT, plant.quiet()).await.expect("no answer is said to be made");
         slowest = slowest.max(restarted.elapsed());

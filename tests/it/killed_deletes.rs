@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use footnote::client::{Client, ClientError, Transport};
+use footnote::client::{Client, ClientError};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -21,7 +21,7 @@ const STAYS: usize = 4;
 const LINGER: u64 = 30;
 
 fn client(server: &Server) -> Client {
-    Client::new(Transport::http(&server.url).unwrap())
+    Client::new(server.transport())
 }
 
 /// A collection of its own for a round.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends at what it did not expect")]
 
+mod accounts;
 mod api_changes;
 mod api_chat;
 mod api_conversations;
@@ -33,6 +34,7 @@ mod harness;
 mod idempotency;
 mod images;
 mod injections;
+mod isolation;
 mod killed_answers;
 mod killed_deletes;
 mod kills;
@@ -44,6 +46,7 @@ mod operations;
 mod outside;
 mod pages;
 mod paid_once;
+mod people;
 mod provider;
 mod queue;
 mod quotas;
@@ -59,6 +62,7 @@ mod replicas;
 mod resume;
 mod schedules;
 mod scripted;
+mod sharing;
 mod sources;
 mod talk;
 mod titles;

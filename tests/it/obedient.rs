@@ -118,7 +118,7 @@ fn assert_asked_rightly(asked: &Asked) {
 /// The stranger's things are as they were, and nothing was made of them.
 async fn assert_untouched(talk: &Talk, owner: UserId) {
     let query = "select content from artifact_versions where owner_id = $1";
-    let db = &talk.app.service.app.db;
+    let db = &talk.app.db;
     let versions: Vec<String> = sqlx::query_scalar(query).bind(owner).fetch_all(db).await.unwrap();
     assert_eq!(versions, ["as it was"]);
     assert_eq!(talk.count("select count(*) from artifacts where kind = 'image'").await, 0);
@@ -153,7 +153,7 @@ async fn a_model_that_obeys_documents_does_no_harm() {
     .await;
     let vault = format!("The vault of the embassy opens to the word {SECRET}.");
     let (stranger, document) = of_a_stranger(&talk.app, &vault).await;
-    let artifact = artifact_of(&talk.app.service.app.db, stranger.owner()).await;
+    let artifact = artifact_of(&talk.app.db, stranger.owner()).await;
     let trap = TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
     let url = format!("http://{}", trap.local_addr().unwrap());

@@ -11,7 +11,7 @@ mod model;
 
 use std::time::Duration;
 
-use footnote::client::{Client, ClientError, Transport};
+use footnote::client::{Client, ClientError};
 use serde_json::{Value, json};
 
 use crate::canaries::{purged, settled};
@@ -69,7 +69,7 @@ struct Run {
 }
 
 fn client(server: &Server) -> Client {
-    Client::new(Transport::http(&server.url).unwrap())
+    Client::new(server.transport())
 }
 
 impl Run {

@@ -35,7 +35,7 @@ async fn with_servers(model: Conversing) -> Talk {
 
 /// Decides on the first call that waits for leave.
 fn deciding(talk: &Talk, approve: bool) -> JoinHandle<Value> {
-    let (router, db, messages) = (talk.app.router.clone(), talk.app.service.app.db.clone(), talk.messages.clone());
+    let (router, db, messages) = (talk.app.router.clone(), talk.app.db.clone(), talk.messages.clone());
     tokio::spawn(async move {
         let waiting = "select id::text, message_id::text from approvals where state = 'waiting'";
         let (id, answer): (String, String) = loop {
@@ -128,7 +128,7 @@ async fn a_tool_that_is_not_what_it_was_is_left_out_until_it_is_trusted() {
 
     // As if the server had said something else before.
     let changed = "update tool_pins set sha256 = 'other' where server = 'everything' and tool = 'echo'";
-    sqlx::query(changed).execute(&talk.app.service.app.db).await.unwrap();
+    sqlx::query(changed).execute(&talk.app.db).await.unwrap();
     talk.ask("How heavy is the pump P4?").await;
     assert!(!offers("everything__echo") && !trusted("everything__echo").await);
     assert!(offers("everything__get-sum"));

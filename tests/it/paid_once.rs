@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use footnote::client::{Client, Transport};
+use footnote::client::Client;
 use serde_json::{Value, json};
 
 use crate::canaries::{purged, settled};
@@ -78,7 +78,7 @@ async fn a_provider_that_refuses_for_a_while_is_waited_for_and_paid_once() {
     let provider = Counting::start(Faults { outage: Some((after, length)), ..Faults::default() }).await;
     let footnote = Footnote::new();
     let server = footnote.serve_with(provider.environment());
-    let client = Client::new(Transport::http(&server.url).unwrap());
+    let client = Client::new(server.transport());
     let made: Value = client.post("/api/v1/collections", &json!({ "name": "reports" })).await.unwrap();
     let collection = made["id"].as_str().unwrap();
     for n in 0..documents {

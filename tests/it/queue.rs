@@ -18,7 +18,7 @@ use footnote_ingest::store::{collections, originals, stages};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::harness::{Rig, TestApp};
+use crate::harness::{Rig, TestApp, operator};
 
 /// Another account than the local one.
 pub async fn stranger(db: &PgPool) -> Scope {
@@ -158,8 +158,8 @@ fn endless_pdf() -> Vec<u8> {
 async fn a_document_that_kills_its_reader_is_given_up_and_the_others_are_read() {
     let app = TestApp::with(|settings| settings.parser_cpu_seconds = 1).await;
     let collection = app.collection("mixed").await;
-    let corpus = &app.service.app.corpus;
-    let scope = footnote::credentials::local(&corpus.db).await.unwrap();
+    let corpus = &app.corpus();
+    let scope = operator(&corpus.db).await;
     let submit = async |key: &str, bytes: &[u8]| {
         let incoming = Incoming { bytes, key, ..incoming(collection.parse().unwrap()) };
         corpus.submit(scope, &incoming).await.unwrap().0
@@ -194,7 +194,7 @@ async fn what_was_given_up_can_be_tried_again_and_what_waits_can_be_cancelled() 
     assert_eq!((&stats["queue"][0]["state"], &stats["queue"][0]["jobs"]), (&json!("dead"), &json!(1)), "{stats}");
     // A job that nobody can claim yet stands for a long queue.
     sqlx::query("update jobs set state = 'waiting', due_at = now() + interval '1 hour'")
-        .execute(&app.service.app.db)
+        .execute(&app.db)
         .await
         .unwrap();
     assert_eq!(app.post("/api/v1/admin/jobs/cancel", &json!({})).await.json()["jobs"], 1);
@@ -276,8 +276,8 @@ async fn what_an_archive_holds_is_found_and_goes_with_it() {
         zip.write_all(text.as_bytes()).unwrap();
     }
     let bytes = zip.finish().unwrap().into_inner();
-    let corpus = &app.service.app.corpus;
-    let scope = footnote::credentials::local(&corpus.db).await.unwrap();
+    let corpus = &app.corpus();
+    let scope = operator(&corpus.db).await;
     let incoming = Incoming { bytes: &bytes, key: "all.zip", ..incoming(collection.parse().unwrap()) };
     let archive = corpus.submit(scope, &incoming).await.unwrap().0;
     app.settled(&collection).await;

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::command::{Footnote, errors, parsed, write};
-use crate::harness::{Reply, Rig, TestApp, folder};
+use crate::harness::{Reply, Rig, TestApp, folder, operator};
 use crate::queue::{incoming, stranger};
 
 async fn add(app: &TestApp, collection: &str, key: &str, text: &str) -> Reply {
@@ -343,11 +343,11 @@ async fn web_pages_are_fetched_up_to_the_limit_of_the_day() {
     assert_refused(&refused, "quota_exceeded:fetches");
     assert_json_snapshot!(refused.json()["error"]["message"], @r#""2 of 2 web pages were fetched today; go on after midnight UTC, or have FOOTNOTE_QUOTA_FETCHES raised""#);
     assert_eq!(used(&app, "fetches").await, 2);
-    sqlx::query("update fetches set day = day - 1").execute(&app.service.app.db).await.unwrap();
-    let scope = footnote::credentials::local(&app.service.app.db).await.unwrap();
+    sqlx::query("update fetches set day = day - 1").execute(&app.db).await.unwrap();
+    let scope = operator(&app.db).await;
     let mut fetches = JoinSet::new();
     for _ in 0..50 {
-        let db = app.service.app.db.clone();
+        let db = app.db.clone();
         fetches.spawn(async move { usage::count_fetch(&db, scope, Some(2)).await.unwrap() });
     }
     assert_eq!(fetches.join_all().await.into_iter().filter(|counted| *counted).count(), 2, "of fifty on a new day");

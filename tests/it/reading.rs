@@ -11,13 +11,12 @@ use axum::http::{Request, StatusCode};
 use footnote::app::App;
 use footnote::chat::Hub;
 use footnote::config::Settings;
-use footnote::http::{self, Hosts};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::counting::{Counting, Faults};
-use crate::harness::{TestApp, request};
+use crate::harness::{TestApp, operators, request};
 use crate::random::{Random, number};
 use crate::scripted::{Script, Scripted};
 
@@ -198,7 +197,7 @@ pub async fn talking(script: Script, change: impl FnOnce(&mut Settings)) -> (Tes
 /// its own.
 pub fn replica(app: &TestApp) -> Router {
     let other = App { hub: Arc::new(Hub::default()), ..app.service.app.clone() };
-    http::router(other, Hosts::Loopback)
+    operators(&other)
 }
 
 /// A model that says to each question another of so many texts.
@@ -232,5 +231,5 @@ pub fn amount(name: &str, default: u64) -> usize {
 
 /// What a query counts.
 pub async fn count(app: &TestApp, query: &'static str) -> i64 {
-    sqlx::query_scalar(query).fetch_one(&app.service.app.db).await.unwrap()
+    sqlx::query_scalar(query).fetch_one(&app.db).await.unwrap()
 }

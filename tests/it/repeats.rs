@@ -94,7 +94,7 @@ async fn another_user_s_answer_is_never_given() {
     let question = json!({ "content": PRESSURE });
     ask_anew(&talk, &question).await;
     assert!(is_cached(&ask_anew(&talk, &question).await));
-    let db = &talk.app.service.app.db;
+    let db = &talk.app.db;
     let other = stranger(db).await.owner();
     for statement in ["update conversations set owner_id = $1", "update messages set owner_id = $1"] {
         sqlx::query(statement).bind(other).execute(db).await.unwrap();

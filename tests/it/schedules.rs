@@ -60,7 +60,7 @@ async fn two_services_on_one_database_run_each_tick_once() {
     let settings = footnote::config::Settings { data_dir: app.settings.data_dir.join("2"), ..app.settings.clone() };
     let second = Service::start(settings, Role::Server).await.expect("a second service starts");
     schedule(&app, "often", "* * * * * *", &json!("purge")).await;
-    let db = &app.service.app.db;
+    let db = &app.db;
     let enough = async |least| until("ticks", async || Some(runs(db).await).filter(|runs| runs.2 >= least)).await;
     let (rows, ticks, _) = enough(4).await;
     assert_eq!(rows, ticks);
@@ -82,7 +82,7 @@ async fn two_services_on_one_database_run_each_tick_once() {
 async fn of_many_that_fire_at_once_one_does() {
     let app = TestApp::start().await;
     let path = schedule(&app, "yearly", "0 0 1 1 *", &json!("check")).await;
-    let db = app.service.app.db.clone();
+    let db = app.db.clone();
     sqlx::query("update schedules set next_run_at = now() - interval '1 second'").execute(&db).await.unwrap();
     let id = path.rsplit('/').next().unwrap().parse().unwrap();
     let fire = || async {
@@ -116,12 +116,10 @@ async fn ticks_missed_while_the_service_was_down_are_one_run() {
     let run = done(&app, &path).await;
     let schedule = app.get(&path).await.json();
     assert_eq!(run["tick"], schedule["last_tick"], "{schedule}");
-    let is_ahead: bool = sqlx::query_scalar("select bool_and(next_run_at > now()) from schedules")
-        .fetch_one(&app.service.app.db)
-        .await
-        .unwrap();
+    let is_ahead: bool =
+        sqlx::query_scalar("select bool_and(next_run_at > now()) from schedules").fetch_one(&app.db).await.unwrap();
     assert!(is_ahead, "{schedule}");
-    assert_eq!(runs(&app.service.app.db).await, (1, 1, 1));
+    assert_eq!(runs(&app.db).await, (1, 1, 1));
     app.stop().await;
 }
 
@@ -153,8 +151,8 @@ async fn a_sync_takes_in_what_changed_and_deletes_what_is_gone() {
 
     // Nothing is left at all: the folder may not be mounted.
     std::fs::remove_dir_all(root.join("pumps")).unwrap();
-    let before = runs(&app.service.app.db).await.2;
-    until("two more runs", async || (runs(&app.service.app.db).await.2 >= before + 2).then_some(())).await;
+    let before = runs(&app.db).await.2;
+    until("two more runs", async || (runs(&app.db).await.2 >= before + 2).then_some(())).await;
     assert_eq!(app.get(&documents).await.json()["items"].as_array().unwrap().len(), 2);
     assert_eq!(app.delete(&path).await.status, StatusCode::NO_CONTENT);
     assert_eq!(app.get(&path).await.status, StatusCode::NOT_FOUND);

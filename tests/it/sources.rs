@@ -200,7 +200,8 @@ fn a_watched_folder_takes_in_what_changes() {
     let notes = folder();
     write(notes.path(), "a.txt", "Herons stand in ponds.");
     let mut command = footnote.command(&["ingest", notes.path().to_str().unwrap(), "--watch", "--prune", "--json"]);
-    let mut child = Server { child: command.stdout(Stdio::piped()).spawn().unwrap(), url: String::new() };
+    let mut child =
+        Server { child: command.stdout(Stdio::piped()).spawn().unwrap(), url: String::new(), token: String::new() };
     let mut lines = BufReader::new(child.child.stdout.take().unwrap()).lines();
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(counts(&next()), [1, 0, 0, 0, 0]);

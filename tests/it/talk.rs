@@ -79,7 +79,7 @@ impl Talk {
 
     /// How many rows a query counts.
     pub async fn count(&self, query: &'static str) -> i64 {
-        sqlx::query_scalar(query).fetch_one(&self.app.service.app.db).await.unwrap()
+        sqlx::query_scalar(query).fetch_one(&self.app.db).await.unwrap()
     }
 
     pub async fn stop(self) {
@@ -114,7 +114,7 @@ pub fn puppet(body: &Value) -> Reply {
 
 /// A document of another account, which nobody else may see.
 pub async fn of_a_stranger(app: &TestApp, text: &str) -> (Scope, DocumentId) {
-    let corpus = &app.service.app.corpus;
+    let corpus = &app.corpus();
     let owner = stranger(&corpus.db).await;
     let collection = collections::ensure(&corpus.db, owner, "main").await.unwrap();
     let incoming = Incoming { key: "secret.txt", bytes: text.as_bytes(), ..incoming(collection) };

@@ -84,7 +84,7 @@ async fn calls_tokens_and_dollars_add_up() {
         assert_eq!((reply.status, reply.code().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable:from"));
     }
     // What others used is theirs.
-    let db = &talk.app.service.app.db;
+    let db = &talk.app.db;
     let other = stranger(db).await.owner();
     sqlx::query("update model_calls set owner_id = $1").bind(other).execute(db).await.unwrap();
     assert_eq!(of_answers(&talk).await, Value::Null);
@@ -96,7 +96,7 @@ async fn an_answer_that_was_stopped_is_counted_as_far_as_it_came() {
     let talk = with_prices().await;
     let slow = json!({ "content": SLOWLY, "stream": true });
     let stopping = async {
-        let db = &talk.app.service.app.db;
+        let db = &talk.app.db;
         let speaking = "select message_id::text from message_events where name = 'text.delta' limit 1";
         let answer: String =
             until("word", async || sqlx::query_scalar(speaking).fetch_optional(db).await.unwrap()).await;

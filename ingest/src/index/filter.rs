@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use qdrant_client::qdrant;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -67,6 +67,8 @@ pub struct Bounds {
 enum Condition {
     Field(String, FilterValue),
     HasId(Vec<Uuid>),
+    /// One of these holds.
+    Either(Vec<Condition>),
 }
 
 /// All conditions of a request. Made only with a scope, so the owner's
@@ -81,9 +83,20 @@ impl Conditions {
         Self(vec![Condition::Field("owner".into(), owner)])
     }
 
+    /// The points of the scope's owner, and of collections that others share
+    /// with it.
+    fn readable(scope: Scope, shared: &[CollectionId]) -> Self {
+        let own = Self::of(scope);
+        if shared.is_empty() {
+            return own;
+        }
+        let shared = Self(Vec::new()).in_collections(shared);
+        Self(vec![Condition::Either(own.0.into_iter().chain(shared.0).collect())])
+    }
+
     /// The points that a search may find.
     pub(super) fn of_search(scope: Scope, search: &Search) -> Self {
-        let mut conditions = Self::of(scope);
+        let mut conditions = Self::readable(scope, &search.shared);
         if let Some(collections) = &search.collections {
             conditions = conditions.in_collections(collections);
         }
@@ -116,28 +129,7 @@ impl Conditions {
 
     /// As Qdrant Edge reads it.
     pub(super) fn to_edge(&self) -> Result<qdrant_edge::Filter> {
-        let must: Vec<_> = self
-            .0
-            .iter()
-            .map(|condition| match condition {
-                Condition::HasId(ids) => json!({ "has_id": ids }),
-                Condition::Field(key, FilterValue::Is(value)) => {
-                    json!({ "key": key, "match": { "value": value } })
-                }
-                Condition::Field(key, FilterValue::AnyOf(values)) => {
-                    // `any` takes one type only, so each value is its own condition.
-                    let should: Vec<_> =
-                        values.iter().map(|value| json!({ "key": key, "match": { "value": value } })).collect();
-                    match should.is_empty() {
-                        true => json!({ "has_id": [] }),
-                        false => json!({ "should": should }),
-                    }
-                }
-                Condition::Field(key, FilterValue::Range(bounds)) => {
-                    json!({ "key": key, "range": bounds })
-                }
-            })
-            .collect();
+        let must: Vec<Value> = self.0.iter().map(Condition::to_json).collect();
         serde_json::from_value(json!({ "must": must })).map_err(|error| Error::Invalid {
             field: "filter",
             problem: format!("is not understood ({error}); keys are metadata names"),
@@ -146,18 +138,46 @@ impl Conditions {
 
     /// As a Qdrant server reads it by gRPC.
     pub(super) fn to_server(&self) -> qdrant::Filter {
-        qdrant::Filter::must(self.0.iter().map(|condition| match condition {
-            Condition::HasId(ids) => has_id(ids),
-            Condition::Field(key, FilterValue::Is(value)) => matches(key, value),
-            Condition::Field(key, FilterValue::AnyOf(values)) => match values.is_empty() {
+        qdrant::Filter::must(self.0.iter().map(Condition::to_message))
+    }
+}
+
+impl Condition {
+    fn to_json(&self) -> Value {
+        match self {
+            Self::HasId(ids) => json!({ "has_id": ids }),
+            Self::Either(conditions) => {
+                let should: Vec<Value> = conditions.iter().map(Self::to_json).collect();
+                json!({ "should": should })
+            }
+            Self::Field(key, FilterValue::Is(value)) => json!({ "key": key, "match": { "value": value } }),
+            Self::Field(key, FilterValue::AnyOf(values)) => {
+                // `any` takes one type only, so each value is its own condition.
+                let should: Vec<Value> =
+                    values.iter().map(|value| json!({ "key": key, "match": { "value": value } })).collect();
+                match should.is_empty() {
+                    true => json!({ "has_id": [] }),
+                    false => json!({ "should": should }),
+                }
+            }
+            Self::Field(key, FilterValue::Range(bounds)) => json!({ "key": key, "range": bounds }),
+        }
+    }
+
+    fn to_message(&self) -> qdrant::Condition {
+        match self {
+            Self::HasId(ids) => has_id(ids),
+            Self::Either(conditions) => qdrant::Filter::should(conditions.iter().map(Self::to_message)).into(),
+            Self::Field(key, FilterValue::Is(value)) => matches(key, value),
+            Self::Field(key, FilterValue::AnyOf(values)) => match values.is_empty() {
                 true => has_id(&[]),
                 false => qdrant::Filter::should(values.iter().map(|value| matches(key, value))).into(),
             },
-            Condition::Field(key, FilterValue::Range(bounds)) => qdrant::Condition::range(
+            Self::Field(key, FilterValue::Range(bounds)) => qdrant::Condition::range(
                 key.as_str(),
                 qdrant::Range { gt: bounds.gt, gte: bounds.gte, lt: bounds.lt, lte: bounds.lte },
             ),
-        }))
+        }
     }
 }
 
@@ -185,6 +205,20 @@ mod tests {
         let text = serde_json::to_string(&edge).expect("JSON");
         assert!(text.contains(&scope.owner().to_string()));
         assert_eq!(Conditions::of(scope).to_server().must.len(), 1);
+    }
+
+    #[test]
+    fn what_is_shared_is_found_beside_what_is_owned_and_nothing_else() {
+        let (scope, collection) = (Scope::stored(UserId::new()), CollectionId::new());
+        let search = |shared: &[CollectionId]| {
+            let search = Search { shared: shared.into(), ..Search::default() };
+            let edge = Conditions::of_search(scope, &search).to_edge().expect("a filter");
+            serde_json::to_value(&edge).expect("JSON")
+        };
+        let own = json!({ "key": "owner", "match": { "value": scope.owner() } });
+        assert_eq!(search(&[])["must"], json!([own]));
+        let shared = json!({ "should": [{ "key": "collection", "match": { "value": collection } }] });
+        assert_eq!(search(&[collection])["must"], json!([{ "should": [own, shared] }]));
     }
 
     #[test]

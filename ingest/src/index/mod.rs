@@ -53,7 +53,7 @@ pub enum Mode {
 }
 
 /// One search over the points of a scope.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Search {
     /// Which vectors count.
     pub mode: Mode,
@@ -61,7 +61,9 @@ pub struct Search {
     pub dense: Option<Vec<f32>>,
     /// The question's words; needed unless the mode is dense.
     pub sparse: Option<SparseVector>,
-    /// Only these collections; `None` means all of the owner's.
+    /// Collections of others that the scope may read.
+    pub shared: Vec<CollectionId>,
+    /// Only these collections; `None` means all that the scope may read.
     pub collections: Option<Vec<CollectionId>>,
     /// Only documents whose metadata fit.
     pub filter: MetaFilter,

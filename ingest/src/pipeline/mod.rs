@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::index::Index;
+use crate::rights::as_system;
 use crate::store::{generations, jobs};
 
 /// First wait after a failure; doubles up to [`LONGEST_WAIT`].
@@ -79,12 +80,12 @@ impl Workers {
         let words = words::Line::new(corpus.clone(), Arc::clone(&signals));
         let vectors = vectors::Line::new(corpus.clone(), signals);
         let leases = vec![words.leases(), vectors.leases()];
-        let heartbeat = tokio::spawn(leases::heartbeat(corpus.clone(), leases, Arc::clone(&corpus.work)));
+        let heartbeat = tokio::spawn(as_system(leases::heartbeat(corpus.clone(), leases, Arc::clone(&corpus.work))));
         let mut lines = JoinSet::new();
-        lines.spawn(words.run_rounds(stop.clone()));
-        lines.spawn(vectors.run_rounds(stop.clone()));
-        lines.spawn(rebuild::Line::new(corpus.clone()).run_rounds(stop.clone()));
-        lines.spawn(purge::Line::new(corpus.clone()).run_rounds(stop.clone()));
+        lines.spawn(as_system(words.run_rounds(stop.clone())));
+        lines.spawn(as_system(vectors.run_rounds(stop.clone())));
+        lines.spawn(as_system(rebuild::Line::new(corpus.clone()).run_rounds(stop.clone())));
+        lines.spawn(as_system(purge::Line::new(corpus.clone()).run_rounds(stop.clone())));
         Ok(Self { stop, lines, heartbeat: heartbeat.abort_handle() })
     }
 

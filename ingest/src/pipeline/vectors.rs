@@ -16,6 +16,7 @@ use crate::document::{Chunk, Span, slice_all};
 use crate::error::{Error, Result};
 use crate::ids::{DocumentId, EmbeddingId, JobId, RevisionId, UserId, WorkerId};
 use crate::index::point_id;
+use crate::rights;
 use crate::space::Space;
 use crate::store::chunks::Unembedded;
 use crate::store::jobs::{Claim, Step};
@@ -102,7 +103,7 @@ impl Line {
                 self.forget(&storing.await??);
             }
             let (corpus, claims) = (self.corpus.clone(), self.claims_of(&window));
-            storing = Some(tokio::spawn(async move { store(&corpus, &space, &claims, &window, vectors).await }));
+            storing = Some(rights::spawn(async move { store(&corpus, &space, &claims, &window, vectors).await }));
         }
         if let Some(storing) = storing.take() {
             self.forget(&storing.await??);

@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::ids::{JobId, WorkerId};
 use crate::index::{Point, point_id};
 use crate::parse::PARSER_VERSION;
+use crate::rights;
 use crate::space::Space;
 use crate::store::chunks::NewChunk;
 use crate::store::jobs::{Claim, Step};
@@ -82,7 +83,7 @@ impl Line {
                 storing.await??;
             }
             let (corpus, leases) = (self.corpus.clone(), self.leases.clone());
-            storing = Some(tokio::spawn(async move {
+            storing = Some(rights::spawn(async move {
                 let jobs = prepared.jobs();
                 store(&corpus, &space, prepared).await?;
                 leases.remove(jobs);

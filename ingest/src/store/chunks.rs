@@ -198,8 +198,8 @@ pub struct Visible {
     pub uri: Option<String>,
 }
 
-/// Those of the given chunks that are part of a current revision of the
-/// scope's owner. What was deleted or replaced is not among them.
+/// Those of the given chunks that are part of a current revision that the
+/// scope may read: its own, or shared with it. What was deleted or replaced is not among them.
 ///
 /// # Errors
 /// What the database says.
@@ -222,6 +222,7 @@ pub async fn visible(
         join revisions r on r.id = c.revision_id
         join documents d on d.id = r.document_id and d.revision_id = r.id and d.deleted_at is null
         where d.owner_id = $1
+           or d.collection_id in (select collection_id from collection_members where user_id = $1)
         "#,
         scope.owner() as _,
         revisions as _,

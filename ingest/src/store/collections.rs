@@ -5,6 +5,7 @@ use sqlx::PgExecutor;
 
 use crate::ids::CollectionId;
 use crate::scope::Scope;
+use crate::store::members::Access;
 
 /// A stored collection.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -17,6 +18,8 @@ pub struct Collection {
     pub created_at: DateTime<Utc>,
     /// Documents in it.
     pub documents: i64,
+    /// What the caller may do with it.
+    pub role: Access,
 }
 
 /// Finds the collection of that name, or makes it. Safe when two callers do
@@ -61,7 +64,7 @@ pub async fn create(db: impl PgExecutor<'_>, scope: Scope, name: &str) -> sqlx::
     .await
 }
 
-/// The collection of that id.
+/// The collection of that id, if the scope may read it.
 ///
 /// # Errors
 /// What the database says.
@@ -71,9 +74,11 @@ pub async fn find(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionI
         r#"
         select
             c.id as "id: CollectionId", c.name, c.created_at,
-            (select count(*) from documents d where d.collection_id = c.id and d.deleted_at is null) as "documents!"
+            (select count(*) from documents d where d.collection_id = c.id and d.deleted_at is null) as "documents!",
+            coalesce(m.role, 'owner') as "role!: Access"
         from collections c
-        where c.id = $1 and c.owner_id = $2
+        left join collection_members m on m.collection_id = c.id and m.user_id = $2
+        where c.id = $1 and (c.owner_id = $2 or m.user_id is not null)
         "#,
         collection as _,
         scope.owner() as _,
@@ -82,13 +87,21 @@ pub async fn find(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionI
     .await
 }
 
-/// The id of the collection of that name.
+/// The id of the collection of that name: the scope's own, else the eldest that
+/// is shared with it.
 ///
 /// # Errors
 /// What the database says.
 pub async fn find_by_name(db: impl PgExecutor<'_>, scope: Scope, name: &str) -> sqlx::Result<Option<CollectionId>> {
     sqlx::query_scalar!(
-        r#"select id as "id: CollectionId" from collections where owner_id = $1 and name = $2"#,
+        r#"
+        select c.id as "id: CollectionId"
+        from collections c
+        left join collection_members m on m.collection_id = c.id and m.user_id = $1
+        where c.name = $2 and (c.owner_id = $1 or m.user_id is not null)
+        order by c.owner_id = $1 desc, c.created_at, c.id
+        limit 1
+        "#,
         scope.owner() as _,
         name,
     )
@@ -96,7 +109,8 @@ pub async fn find_by_name(db: impl PgExecutor<'_>, scope: Scope, name: &str) -> 
     .await
 }
 
-/// Collections in order of their ids, from after `after`.
+/// Collections that the scope may read, in order of their ids, from after
+/// `after`.
 ///
 /// # Errors
 /// What the database says.
@@ -112,9 +126,11 @@ pub async fn list(
         r#"
         select
             c.id as "id: CollectionId", c.name, c.created_at,
-            (select count(*) from documents d where d.collection_id = c.id and d.deleted_at is null) as "documents!"
+            (select count(*) from documents d where d.collection_id = c.id and d.deleted_at is null) as "documents!",
+            coalesce(m.role, 'owner') as "role!: Access"
         from collections c
-        where c.owner_id = $1
+        left join collection_members m on m.collection_id = c.id and m.user_id = $1
+        where (c.owner_id = $1 or m.user_id is not null)
           and ($2::uuid is null or c.id > $2)
           and ($3::text is null or c.name = $3)
         order by c.id

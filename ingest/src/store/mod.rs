@@ -13,6 +13,7 @@ pub mod embeddings;
 pub mod family;
 pub mod generations;
 pub mod jobs;
+pub mod members;
 pub mod originals;
 pub mod purges;
 pub mod revisions;

@@ -145,7 +145,10 @@ pub async fn text_parts(
         select substr(r.text, wanted.start_at + 1, wanted.length) as text
         from unnest($2::uuid[], $3::int[], $4::int[]) with ordinality as wanted (revision_id, start_at, length, place)
         left join (revisions r join documents d on d.id = r.document_id and d.deleted_at is null)
-            on r.id = wanted.revision_id and r.owner_id = $1
+            on r.id = wanted.revision_id and (
+                r.owner_id = $1
+                or d.collection_id in (select collection_id from collection_members where user_id = $1)
+            )
         order by wanted.place
         "#,
         scope.owner() as _,
@@ -168,9 +171,13 @@ pub async fn pages(
 ) -> sqlx::Result<Vec<(RevisionId, Vec<PageSpan>)>> {
     let rows = sqlx::query!(
         r#"
-        select id as "id: RevisionId", map -> 'pages' as "pages!: Json<Vec<PageSpan>>"
-        from revisions
-        where id = any($1) and owner_id = $2 and map ? 'pages'
+        select r.id as "id: RevisionId", r.map -> 'pages' as "pages!: Json<Vec<PageSpan>>"
+        from revisions r
+        join documents d on d.id = r.document_id
+        where r.id = any($1) and r.map ? 'pages' and (
+            r.owner_id = $2
+            or d.collection_id in (select collection_id from collection_members where user_id = $2)
+        )
         "#,
         revisions as _,
         scope.owner() as _,
@@ -223,7 +230,10 @@ pub async fn text_part(
             substr(r.text, least($3, r.text_length) + 1, greatest(0, least($4, r.text_length) - $3)) as "text!"
         from revisions r
         join documents d on d.id = r.document_id
-        where r.id = $1 and r.owner_id = $2 and d.deleted_at is null
+        where r.id = $1 and d.deleted_at is null and (
+            r.owner_id = $2
+            or d.collection_id in (select collection_id from collection_members where user_id = $2)
+        )
         "#,
         revision as _,
         scope.owner() as _,

@@ -1,0 +1,96 @@
+//! What administrators do with accounts.
+
+use footnote_ingest::rights::as_system;
+use footnote_ingest::scope::Scope;
+use secrecy::SecretString;
+use sqlx::PgExecutor;
+
+use super::{checked_name, set_password, taken};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::ids::UserId;
+use crate::storage::sessions;
+use crate::storage::users::{self, Change, NewUser, User, UserKind, UserRole};
+
+/// An account to be made.
+#[derive(Debug)]
+pub struct NewAccount<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its password.
+    pub password: &'a SecretString,
+    /// What it may do.
+    pub role: UserRole,
+}
+
+/// Accounts in order of their ids, from after `after`.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(app: &App, after: Option<UserId>, limit: i64) -> Result<Vec<User>> {
+    Ok(as_system(users::list(&app.db, after, limit)).await?)
+}
+
+/// Makes an account.
+///
+/// # Errors
+/// [`Error::Invalid`], or [`Error::Conflict`] when the name is taken.
+pub async fn create(app: &App, new: NewAccount<'_>) -> Result<User> {
+    let name = checked_name(new.name)?;
+    let hash = app.credentials.passwords.hash(new.password).await?;
+    let user =
+        NewUser { name: &name, role: new.role, kind: UserKind::Regular, password_hash: Some(&hash), outside: None };
+    as_system(users::create(&app.db, &user)).await?.ok_or_else(|| taken(&name))
+}
+
+/// Changes an account. One that is disabled, or gets another password, is
+/// signed out everywhere.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Conflict`] for the last administrator.
+pub async fn change(app: &App, user: UserId, change: Change, password: Option<&SecretString>) -> Result<User> {
+    let changed = as_system(async {
+        let mut tx = app.db.begin().await?;
+        if change.disabled == Some(true) || change.role == Some(UserRole::User) {
+            keep_an_admin(&mut *tx, user).await?;
+        }
+        let changed = users::change(&mut *tx, user, change).await?.ok_or(Error::NotFound("account"))?;
+        tx.commit().await?;
+        if let Some(password) = password {
+            set_password(app, user, password).await?;
+        }
+        if changed.disabled || password.is_some() {
+            sessions::close_all(&app.db, user, None).await?;
+        }
+        Ok(changed)
+    })
+    .await;
+    app.credentials.forget();
+    changed
+}
+
+/// Deletes an account with all that it has. Its points leave the index soon
+/// after; nothing finds them meanwhile.
+///
+/// # Errors
+/// As [`change`].
+pub async fn delete(app: &App, user: UserId) -> Result<()> {
+    let deleted = as_system(async {
+        keep_an_admin(&app.db, user).await?;
+        users::find(&app.db, user).await?.ok_or(Error::NotFound("account"))?;
+        app.corpus.delete(Scope::stored(user), None, None).await?;
+        users::delete(&app.db, user).await?;
+        Ok(())
+    })
+    .await;
+    app.credentials.forget();
+    deleted
+}
+
+async fn keep_an_admin(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {
+    if users::other_admins(db, user).await? == 0 {
+        let problem = "is the last administrator; make another one first".to_owned();
+        return Err(Error::Conflict { what: "account", problem });
+    }
+    Ok(())
+}

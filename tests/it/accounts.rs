@@ -1,0 +1,311 @@
+//! Signing up, in and out, keys, and what ends with them.
+
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use crate::harness::{TestApp, request};
+use crate::people::{PASSWORD, Person, nobody, whole};
+use crate::scripted::{Script, Scripted};
+
+/// Within which a credential's end must be felt everywhere.
+const SOON: Duration = Duration::from_secs(5);
+
+/// An answer that takes longer than a test.
+fn slow_words() -> Script {
+    Script::SaysSlowly((0..1200).map(|n| format!("word {n} ")).collect(), Duration::from_millis(50))
+}
+
+async fn refresh(app: &TestApp, token: &str) -> crate::harness::Reply {
+    nobody(app, "POST", "/api/v1/auth/refresh", &json!({ "refresh_token": token })).await
+}
+
+#[tokio::test]
+async fn nobody_comes_in_without_an_account_and_nobody_makes_one_unasked() {
+    let app = TestApp::start().await;
+    let reply = nobody(&app, "GET", "/api/v1/collections", &Value::Null).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::UNAUTHORIZED, "unauthorized:credential".into()));
+    assert_eq!(reply.headers["www-authenticate"], "Bearer");
+    let options = nobody(&app, "GET", "/api/v1/auth/options", &Value::Null).await.json();
+    assert_eq!(options, json!({ "registration": false, "guests": false }));
+    let account = json!({ "name": "ada", "password": PASSWORD });
+    let reply = nobody(&app, "POST", "/api/v1/auth/register", &account).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::FORBIDDEN, "forbidden:registration".into()));
+    let reply = nobody(&app, "POST", "/api/v1/auth/guest", &json!({})).await;
+    assert_eq!((reply.status, reply.code()), (StatusCode::FORBIDDEN, "forbidden:guests".into()));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_and_a_password_sign_in_and_nothing_else_does() {
+    let app = TestApp::with(|settings| settings.registration = true).await;
+    let account = |name: &str, password: &str| json!({ "name": name, "password": password });
+    let register = async |name: &str, password: &str| {
+        nobody(&app, "POST", "/api/v1/auth/register", &account(name, password)).await
+    };
+    let made = register("Ada", PASSWORD).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+    let ada = Person::of(&app, &made.json());
+    assert_eq!(ada.get("/api/v1/me").await.json()["name"], "Ada");
+    assert_eq!(register("ADA", PASSWORD).await.code(), "conflict:account");
+    assert_eq!(register("bob", "short").await.code(), "unprocessable:password");
+    assert_eq!(register("bob", &"x".repeat(1025)).await.code(), "unprocessable:password");
+    assert_eq!(register("b\u{200b}ob", PASSWORD).await.code(), "unprocessable:name");
+    // A long password counts to its end.
+    let long = "x".repeat(100);
+    assert_eq!(register("bob", &long).await.status, StatusCode::CREATED);
+    for (name, password, status) in [
+        ("ada", PASSWORD, StatusCode::OK),
+        ("bob", long.as_str(), StatusCode::OK),
+        ("bob", &format!("{}y", &long[1..]), StatusCode::UNAUTHORIZED),
+        ("bob", &long[..99], StatusCode::UNAUTHORIZED),
+        ("ada", "wrong", StatusCode::UNAUTHORIZED),
+        ("nobody", PASSWORD, StatusCode::UNAUTHORIZED),
+        ("no body", PASSWORD, StatusCode::UNAUTHORIZED),
+        ("", "", StatusCode::UNAUTHORIZED),
+    ] {
+        let reply = nobody(&app, "POST", "/api/v1/auth/login", &account(name, password)).await;
+        assert_eq!(reply.status, status, "{name}: {}", reply.text());
+        if status == StatusCode::UNAUTHORIZED {
+            assert_eq!(reply.json()["error"]["message"], "the name or the password is wrong");
+        }
+    }
+    // Only hashes are kept.
+    let hashes: Vec<String> = sqlx::query_scalar("select password_hash from users where password_hash is not null")
+        .fetch_all(&app.db)
+        .await
+        .unwrap();
+    assert!(!hashes.is_empty() && hashes.iter().all(|hash| hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$")));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_works_once_and_a_copy_ends_the_sign_in() {
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    let second = refresh(&app, &ada.refresh).await;
+    assert_eq!(second.status, StatusCode::OK, "{}", second.text());
+    assert_eq!(second.headers["cache-control"], "no-store");
+    let second = Person::of(&app, &second.json());
+    let third = Person::of(&app, &refresh(&app, &second.refresh).await.json());
+    assert_eq!(third.get("/api/v1/me").await.status, StatusCode::OK);
+    // A thief's copy of the first.
+    assert_eq!(refresh(&app, &ada.refresh).await.status, StatusCode::UNAUTHORIZED);
+    for ended in [&ada, &second, &third] {
+        assert_eq!(refresh(&app, &ended.refresh).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(ended.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    }
+    // An access token is no refresh token, and the other way round.
+    let again = Person::signs_in(&app, "ada", PASSWORD).await;
+    assert_eq!(refresh(&app, &again.access).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(again.showing(&again.refresh).get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_whose_exchange_was_lost_is_taken_once_more() {
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    assert_eq!(refresh(&app, &ada.refresh).await.status, StatusCode::OK);
+    let again = refresh(&app, &ada.refresh).await;
+    assert_eq!(again.status, StatusCode::OK, "{}", again.text());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_keeps_its_refresh_token_where_scripts_cannot_read_it() {
+    let app = TestApp::start().await;
+    Person::new(&app, "ada").await;
+    let login = json!({ "name": "ada", "password": PASSWORD, "cookie": true });
+    let reply = nobody(&app, "POST", "/api/v1/auth/login", &login).await;
+    assert_eq!(reply.json().get("refresh_token"), None);
+    let cookie = reply.headers["set-cookie"].to_str().unwrap();
+    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/api/v1/auth", "Max-Age=2592000"] {
+        assert!(cookie.contains(attribute), "{attribute}");
+    }
+    let kept = cookie.split(';').next().unwrap().to_owned();
+    let with_cookie = |path: &str| {
+        let request = request("POST", path).header("content-type", "application/json").header("cookie", &kept);
+        request.body("{}".into()).unwrap()
+    };
+    let again = whole(&app.doors(), with_cookie("/api/v1/auth/refresh")).await;
+    assert_eq!(again.status, StatusCode::OK, "{}", again.text());
+    assert!(again.headers.contains_key("set-cookie") && again.json().get("refresh_token").is_none());
+    // The cookie alone opens nothing else.
+    let mut elsewhere = with_cookie("/api/v1/collections");
+    *elsewhere.method_mut() = axum::http::Method::GET;
+    assert_eq!(whole(&app.doors(), elsewhere).await.status, StatusCode::UNAUTHORIZED);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn signing_out_ends_what_it_says() {
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    let phone = Person::signs_in(&app, "ada", PASSWORD).await;
+    let tablet = Person::signs_in(&app, "ada", PASSWORD).await;
+    assert_eq!(phone.post("/api/v1/auth/logout", &json!({})).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(phone.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ada.get("/api/v1/me").await.status, StatusCode::OK);
+    assert_eq!(ada.post("/api/v1/auth/logout", &json!({ "everywhere": true })).await.status, StatusCode::NO_CONTENT);
+    for ended in [&ada, &tablet] {
+        assert_eq!(ended.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(refresh(&app, &ended.refresh).await.status, StatusCode::UNAUTHORIZED);
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn another_password_ends_all_other_sign_ins() {
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    let thief = Person::signs_in(&app, "ada", PASSWORD).await;
+    let change = |current: &str| json!({ "password": { "current": current, "new": "another long password" } });
+    assert_eq!(ada.send("PATCH", "/api/v1/me", &change("wrong")).await.code(), "forbidden:password");
+    assert_eq!(ada.send("PATCH", "/api/v1/me", &change(PASSWORD)).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(ada.get("/api/v1/me").await.status, StatusCode::OK);
+    assert_eq!(thief.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    let old = json!({ "name": "ada", "password": PASSWORD });
+    assert_eq!(nobody(&app, "POST", "/api/v1/auth/login", &old).await.status, StatusCode::UNAUTHORIZED);
+    Person::signs_in(&app, "ada", "another long password").await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_guest_becomes_an_account_and_keeps_everything() {
+    let app = TestApp::with(|settings| (settings.guests, settings.registration) = (true, true)).await;
+    let reply = nobody(&app, "POST", "/api/v1/auth/guest", &json!({})).await;
+    assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text());
+    let guest = Person::of(&app, &reply.json());
+    assert_eq!(guest.get("/api/v1/me").await.json()["kind"], "guest");
+    let (collection, _) = guest.collection_with("notes", "a.txt", "The pump holds 4 bar.").await;
+    let account = json!({ "name": "grace", "password": PASSWORD });
+    let settled = guest.post("/api/v1/auth/register", &account).await;
+    assert_eq!(settled.status, StatusCode::CREATED, "{}", settled.text());
+    let grace = Person::of(&app, &settled.json());
+    assert_eq!((grace.id.as_str(), grace.name.as_str()), (guest.id.as_str(), "grace"));
+    assert_eq!(grace.get(&format!("/api/v1/collections/{collection}")).await.json()["documents"], 1);
+    assert_eq!(grace.get("/api/v1/me").await.json()["kind"], "regular");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_does_what_it_was_made_for() {
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    let make = async |scopes: &[&str]| {
+        let made = ada.post("/api/v1/api-keys", &json!({ "name": "bot", "scopes": scopes })).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
+        made.json()
+    };
+    let reading = make(&["read"]).await;
+    let bot = ada.showing(reading["key"].as_str().unwrap());
+    assert_eq!(bot.get("/api/v1/collections").await.status, StatusCode::OK);
+    assert_eq!(bot.post("/api/v1/search", &json!({ "query": "pump" })).await.status, StatusCode::OK);
+    for (method, path, body) in [
+        ("POST", "/api/v1/collections", json!({ "name": "x" })),
+        ("POST", "/api/v1/conversations", json!({})),
+        ("POST", "/api/v1/api-keys", json!({ "name": "more", "scopes": ["write"] })),
+        ("GET", "/api/v1/admin/users", Value::Null),
+    ] {
+        let reply = bot.send(method, path, &body).await;
+        assert_eq!((reply.status, reply.code()), (StatusCode::FORBIDDEN, "forbidden:scope".into()), "{method} {path}");
+    }
+    let writing = ada.showing(make(&["write", "ask"]).await["key"].as_str().unwrap());
+    assert_eq!(writing.post("/api/v1/collections", &json!({ "name": "x" })).await.status, StatusCode::CREATED);
+    assert_eq!(writing.post("/api/v1/conversations", &json!({})).await.status, StatusCode::CREATED);
+    // An administrator's key is no administrator's for somebody who is none.
+    let admin = ada.showing(make(&["admin", "read"]).await["key"].as_str().unwrap());
+    assert_eq!(admin.get("/api/v1/admin/users").await.status, StatusCode::FORBIDDEN);
+    // It is shown once, listed without its secret, and ends.
+    let listed = ada.get("/api/v1/api-keys").await;
+    assert_eq!(listed.json()["items"].as_array().unwrap().len(), 3);
+    assert!(!listed.text().contains(reading["key"].as_str().unwrap()));
+    let path = format!("/api/v1/api-keys/{}", reading["id"].as_str().unwrap());
+    assert_eq!(ada.delete(&path).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(bot.get("/api/v1/collections").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ada.delete(&path).await.status, StatusCode::NOT_FOUND);
+    for bad in [
+        json!({ "name": "", "scopes": ["read"] }),
+        json!({ "name": "a", "scopes": [] }),
+        json!({ "name": "a", "scopes": ["all"] }),
+        json!({ "name": "a", "scopes": ["read"], "expires_in_days": 0 }),
+    ] {
+        assert_eq!(ada.post("/api/v1/api-keys", &bad).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_that_is_disabled_is_out_everywhere_with_its_open_streams() {
+    let provider = Scripted::start(slow_words()).await;
+    let app = TestApp::with(|settings| provider.configure(settings)).await;
+    let ada = Person::new(&app, "ada").await;
+    let key = ada.post("/api/v1/api-keys", &json!({ "name": "bot", "scopes": ["read", "ask"] })).await.json();
+    let bot = ada.showing(key["key"].as_str().unwrap());
+    ada.collection_with("notes", "a.txt", "The pump holds 4 bar.").await;
+    let messages = ada.conversation().await;
+    let asking = tokio::spawn({
+        let (ada, messages) = (ada.clone(), messages.clone());
+        async move { ada.post(&messages, &json!({ "content": "What does the pump hold?", "stream": true })).await }
+    });
+    let answer = crate::canaries::until("answer", async || {
+        let items = ada.get(&messages).await.json();
+        items["items"]
+            .as_array()?
+            .iter()
+            .find(|m| m["role"] == "assistant")
+            .map(|m| m["id"].as_str().unwrap().to_owned())
+    })
+    .await;
+    let mut followed = bot.open(&format!("{messages}/{answer}/stream")).await.into_body().into_data_stream();
+    assert!(followed.next().await.is_some());
+    let disabled = Instant::now();
+    let path = format!("/api/v1/admin/users/{}", ada.id);
+    assert_eq!(app.send("PATCH", &path, &json!({ "disabled": true })).await.json()["disabled"], true);
+    tokio::time::timeout(SOON, asking).await.expect("the asker's stream ends").unwrap();
+    let rest = tokio::time::timeout(SOON.saturating_sub(disabled.elapsed()), async {
+        while followed.next().await.is_some() {}
+    });
+    rest.await.expect("the follower's stream ends");
+    for ended in [&ada, &bot] {
+        assert_eq!(ended.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(refresh(&app, &ada.refresh).await.status, StatusCode::UNAUTHORIZED);
+    let login = json!({ "name": "ada", "password": PASSWORD });
+    let refused = nobody(&app, "POST", "/api/v1/auth/login", &login).await;
+    assert_eq!(refused.json()["error"]["message"], "the name or the password is wrong");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn administrators_see_to_accounts_and_one_always_remains() {
+    let app = TestApp::start().await;
+    let ada = Person::with_role(&app, "ada", "admin").await;
+    let bob = Person::new(&app, "bob").await;
+    assert_eq!(bob.get("/api/v1/admin/users").await.code(), "forbidden:scope");
+    let users = ada.get("/api/v1/admin/users").await.json();
+    let names: Vec<&str> = users["items"].as_array().unwrap().iter().map(|u| u["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["admin", "ada", "bob"]);
+    // The operator and ada: one of them may go.
+    let operator = users["items"][0]["id"].as_str().unwrap();
+    let demote = json!({ "role": "user" });
+    let path = |id: &str| format!("/api/v1/admin/users/{id}");
+    assert_eq!(ada.send("PATCH", &path(operator), &demote).await.status, StatusCode::OK);
+    assert_eq!(ada.send("PATCH", &path(&ada.id), &demote).await.code(), "conflict:account");
+    assert_eq!(ada.delete(&path(&ada.id)).await.code(), "conflict:account");
+    // With an account goes all that it has.
+    let (_, document) = bob.collection_with("notes", "a.txt", "The pump holds 4 bar.").await;
+    assert_eq!(ada.delete(&path(&bob.id)).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(bob.get(&format!("/api/v1/documents/{document}")).await.status, StatusCode::UNAUTHORIZED);
+    let left: i64 = sqlx::query_scalar("select count(*) from revisions").fetch_one(&app.db).await.unwrap();
+    assert_eq!(left, 0);
+    crate::canaries::until("emptied index", async || {
+        let points = app.service.app.corpus.live().index.info().await.unwrap().points;
+        (points == 0).then_some(())
+    })
+    .await;
+    app.stop().await;
+}

@@ -1,0 +1,157 @@
+//! Collections that are shared: what readers and writers may do, and that it
+//! ends when it is taken back.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::harness::TestApp;
+use crate::people::Person;
+
+const FACT: &str = "The pump of Zanzibar is rated for a pressure of 4 bar.";
+
+struct Shared {
+    app: TestApp,
+    owner: Person,
+    other: Person,
+    collection: String,
+    document: String,
+}
+
+impl Shared {
+    async fn with(role: &str) -> Self {
+        let app = TestApp::start().await;
+        let (owner, other) = (Person::new(&app, "owner").await, Person::new(&app, "other").await);
+        let (collection, document) = owner.collection_with("manuals", "pump.txt", FACT).await;
+        let shared = Self { app, owner, other, collection, document };
+        shared.admit(role).await;
+        shared
+    }
+
+    fn members(&self) -> String {
+        format!("/api/v1/collections/{}/members", self.collection)
+    }
+
+    async fn admit(&self, role: &str) {
+        let admitted = self.owner.post(&self.members(), &json!({ "name": "OTHER", "role": role })).await;
+        assert_eq!(admitted.status, StatusCode::OK, "{}", admitted.text());
+        assert_eq!((&admitted.json()["name"], &admitted.json()["role"]), (&json!("other"), &json!(role)));
+    }
+
+    async fn found(&self, person: &Person) -> bool {
+        let found = person.post("/api/v1/search", &json!({ "query": "pressure of the pump" })).await.json();
+        found["passages"].as_array().unwrap().iter().any(|passage| passage["document_id"] == self.document.as_str())
+    }
+}
+
+#[tokio::test]
+async fn a_reader_searches_asks_and_reads_and_changes_nothing() {
+    let shared = Shared::with("reader").await;
+    let Shared { owner, other, collection, document, .. } = &shared;
+    assert!(shared.found(other).await);
+    let listed = other.get("/api/v1/collections").await.json();
+    assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["role"]), (&json!(collection), &json!("reader")));
+    let detail = other.get(&format!("/api/v1/collections/{collection}")).await.json();
+    assert_eq!((&detail["progress"]["done"], &detail["documents"]), (&json!(1), &json!(1)));
+    let documents = other.get("/api/v1/documents?collection=manuals").await.json();
+    assert_eq!(documents["items"][0]["id"], document.as_str());
+    let found = other.get(&format!("/api/v1/documents/{document}")).await.json();
+    let original = other.get(&format!("/api/v1/documents/{document}/original")).await;
+    assert_eq!(original.text(), FACT);
+    // An answer cites it, and the citation can be read.
+    let messages = other.conversation().await;
+    let answer =
+        other.post(&messages, &json!({ "content": "What is the pressure of the pump of Zanzibar?" })).await.json();
+    let citation =
+        answer["parts"].as_array().unwrap().iter().find(|part| part["type"] == "citation").expect("a citation");
+    let citation = &citation["citation"];
+    let text = format!(
+        "/api/v1/revisions/{}/text?start={}&end={}",
+        citation["revision_id"].as_str().unwrap(),
+        citation["start"],
+        citation["end"]
+    );
+    assert_eq!(other.get(&text).await.json()["text"], citation["quote"]);
+    assert_eq!(found["revision_id"], citation["revision_id"]);
+    for (method, path, body) in [
+        ("PATCH", format!("/api/v1/collections/{collection}"), json!({ "name": "mine" })),
+        ("DELETE", format!("/api/v1/collections/{collection}"), json!(null)),
+        ("POST", format!("/api/v1/collections/{collection}/documents"), json!({ "key": "a", "text": "b" })),
+        ("PATCH", format!("/api/v1/documents/{document}"), json!({ "title": "mine" })),
+        ("DELETE", format!("/api/v1/documents/{document}"), json!(null)),
+        ("GET", shared.members(), json!(null)),
+        ("POST", shared.members(), json!({ "name": "other", "role": "writer" })),
+    ] {
+        let reply = other.send(method, &path, &body).await;
+        assert_eq!(
+            (reply.status, reply.code()),
+            (StatusCode::FORBIDDEN, "forbidden:collection".into()),
+            "{method} {path}"
+        );
+    }
+    assert_eq!(owner.get(&format!("/api/v1/documents/{document}")).await.json(), found);
+    shared.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_writer_adds_and_deletes_in_the_owners_stead() {
+    let shared = Shared::with("writer").await;
+    let Shared { owner, other, collection, document, .. } = &shared;
+    let added = other.upload(collection, "valve.txt", "The valve opens at 6 bar.").await;
+    assert_eq!(owner.get(&format!("/api/v1/documents/{added}")).await.json()["key"], "valve.txt");
+    let renamed = other.send("PATCH", &format!("/api/v1/documents/{added}"), &json!({ "title": "Valve" })).await;
+    assert_eq!((renamed.status, &renamed.json()["title"]), (StatusCode::OK, &json!("Valve")));
+    assert_eq!(other.delete(&format!("/api/v1/documents/{document}")).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(owner.get(&format!("/api/v1/documents/{document}")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(other.delete(&format!("/api/v1/collections/{collection}")).await.status, StatusCode::FORBIDDEN);
+    // What was added is the owner's: it stays when the writer is gone.
+    let path = format!("/api/v1/admin/users/{}", other.id);
+    assert_eq!(shared.app.delete(&path).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(owner.get(&format!("/api/v1/documents/{added}")).await.status, StatusCode::OK);
+    shared.app.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_taken_back_is_gone_at_once() {
+    let shared = Shared::with("reader").await;
+    let Shared { owner, other, collection, document, .. } = &shared;
+    let question = json!({ "content": "What is the pressure of the pump of Zanzibar?" });
+    let messages = other.conversation().await;
+    let first = other.post(&messages, &question).await.json();
+    assert_eq!(first["grounded"], true, "{first}");
+    let listed = owner.get(&shared.members()).await.json();
+    assert_eq!(listed["items"][0]["user_id"], other.id.as_str());
+    let path = format!("{}/{}", shared.members(), other.id);
+    assert_eq!(owner.delete(&path).await.status, StatusCode::NO_CONTENT);
+    assert!(!shared.found(other).await);
+    for path in [
+        format!("/api/v1/collections/{collection}"),
+        format!("/api/v1/documents/{document}"),
+        format!("/api/v1/documents/{document}/original"),
+        format!("/api/v1/documents?collection={collection}"),
+    ] {
+        assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    // Not from an answer that was given before, either.
+    let again = other.post(&other.conversation().await, &question).await.json();
+    assert_eq!(again["grounded"], false, "{again}");
+    shared.app.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_leaves_by_itself_and_cannot_let_others_in() {
+    let shared = Shared::with("writer").await;
+    let third = Person::new(&shared.app, "third").await;
+    let own = format!("{}/{}", shared.members(), shared.other.id);
+    let of_third = format!("{}/{}", shared.members(), third.id);
+    assert_eq!(shared.other.delete(&of_third).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(third.delete(&own).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(shared.other.delete(&own).await.status, StatusCode::NO_CONTENT);
+    assert!(!shared.found(&shared.other).await);
+    for (name, code) in [("nobody", "not_found:account"), ("owner", "unprocessable:name")] {
+        let reply = shared.owner.post(&shared.members(), &json!({ "name": name, "role": "reader" })).await;
+        assert_eq!(reply.code(), code);
+    }
+    let reply = shared.owner.post(&shared.members(), &json!({ "name": "other", "role": "owner" })).await;
+    assert_eq!(reply.code(), "unprocessable:role");
+    shared.app.stop().await;
+}
