@@ -9,12 +9,14 @@ mod eval;
 mod failure;
 mod ingest;
 mod jobs;
+mod keys;
 mod output;
 mod reembed;
 mod schedules;
 mod search;
 mod serve;
 mod session;
+mod users;
 mod worker;
 
 use std::path::PathBuf;
@@ -85,6 +87,12 @@ enum Command {
     Jobs(jobs::Args),
     /// List, add and remove what is done by the clock.
     Schedules(schedules::Args),
+    /// List, add, disable and delete accounts.
+    #[command(subcommand)]
+    Users(users::Command),
+    /// List, add and end keys of programs.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Compare the index with the database, and mend it.
     Doctor(doctor::Args),
     /// Change the embedding model while searches go on: build an index for the
@@ -150,6 +158,12 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         }
         Command::Reembed(args) => {
             with_session(&cli.global, &interrupted, async |client| reembed::run(client, args, output).await).await
+        }
+        Command::Users(command) => {
+            with_session(&cli.global, &interrupted, async |client| users::run(command, client, output).await).await
+        }
+        Command::Keys(command) => {
+            with_session(&cli.global, &interrupted, async |client| keys::run(command, client, output).await).await
         }
         Command::Doctor(args) => {
             with_session(&cli.global, &interrupted, async |client| doctor::run(client, args, output).await).await
