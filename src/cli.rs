@@ -10,6 +10,7 @@ mod failure;
 mod ingest;
 mod jobs;
 mod keys;
+mod mcp;
 mod output;
 mod reembed;
 mod schedules;
@@ -79,6 +80,9 @@ enum Command {
     Search(search::Args),
     /// Ask a question, and get an answer with its sources.
     Ask(ask::Args),
+    /// Serve models of other programs by the Model Context Protocol, on standard
+    /// input and output.
+    Mcp(mcp::Args),
     /// Measure retrieval and answers on sets of questions.
     Eval(eval::Args),
     /// List, make, rename and delete collections.
@@ -146,6 +150,10 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         }
         Command::Ask(args) => {
             with_session(&cli.global, &interrupted, async |client| ask::run(client, args, output).await).await
+        }
+        Command::Mcp(args) => {
+            let own = settings()?;
+            with_session(&cli.global, &interrupted, async |client| mcp::run(client, args, &own).await).await
         }
         Command::Collections(args) => {
             with_session(&cli.global, &interrupted, async |client| collections::run(client, args, output).await).await

@@ -12,6 +12,7 @@
 //! * [`models`], [`outside`], [`app`]: the one cloneable state
 //! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`], [`reembed`]
 //! * [`chat`], [`conversations`]
+//! * [`mcp`]: what models of other programs are offered
 //! * [`http`], [`jobs`]: the front doors, for callers and for the clock
 //! * [`startup`], [`client`], [`eval`], [`cli`]: the command line
 
@@ -31,6 +32,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod llm;
+pub mod mcp;
 pub mod mcp_client;
 pub mod models;
 pub mod outside;

@@ -15,6 +15,7 @@ mod tests;
 mod verifier;
 mod verify;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -44,7 +45,7 @@ pub struct SourceText {
 }
 
 /// How a citation backs its claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Support {
     /// The model quoted words that stand in the source.
@@ -56,13 +57,15 @@ pub enum Support {
 /// A range of a source that backs a claim.
 ///
 /// `quote` is exactly the slice `[start, end)` of the revision's text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct Citation {
     /// The number that the answer shows, from 1 in order of appearance.
     pub n: u32,
     /// The document.
+    #[schemars(with = "String")]
     pub document_id: Uuid,
     /// The revision that the range points into.
+    #[schemars(with = "String")]
     pub revision_id: Uuid,
     /// The document's title.
     pub title: String,

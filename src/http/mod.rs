@@ -23,6 +23,7 @@ mod jobs;
 mod maintenance;
 mod me;
 mod members;
+mod mcp;
 mod messages;
 mod metrics;
 mod models;
@@ -173,6 +174,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
     );
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
+        .merge(mcp::routes())
         .fallback(async || ApiError::not_found("route"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(from_fn_with_state(app.clone(), admission::admit))

@@ -72,7 +72,7 @@ impl fmt::Debug for Function {
 }
 
 /// Reads arguments, or says which field is wrong.
-fn read<A: DeserializeOwned>(arguments: Value) -> Result<A, ToolError> {
+pub(crate) fn read<A: DeserializeOwned>(arguments: Value) -> Result<A, ToolError> {
     serde_path_to_error::deserialize(arguments).map_err(|error| {
         let place = error.path().to_string();
         let problem = error.inner().to_string();
