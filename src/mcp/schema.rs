@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::backend::Failure;
 use crate::tools::function;
@@ -16,7 +16,10 @@ const NOISE: [&str; 2] = ["title", "format"];
 
 /// What a tool takes.
 pub(super) fn of_arguments<T: JsonSchema>() -> JsonObject {
-    make::<T>(SchemaSettings::draft2020_12())
+    let mut schema = make::<T>(SchemaSettings::draft2020_12());
+    // Some clients look for it even where there are none.
+    schema.entry("properties").or_insert_with(|| json!({}));
+    schema
 }
 
 /// What a tool gives.

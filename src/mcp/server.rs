@@ -68,7 +68,10 @@ async fn limited<T>(
     tokio::select! {
         done = tokio::time::timeout(limit, AssertUnwindSafe(call).catch_unwind()) => match done {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(Failure::Internal),
+            Ok(Err(_)) => {
+                tracing::error!("a call panicked");
+                Err(Failure::Internal)
+            }
             Err(_) => Err(Failure::TimedOut(limit)),
         },
         () = gone.cancelled() => Err(Failure::Cancelled),

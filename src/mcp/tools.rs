@@ -226,6 +226,7 @@ mod tests {
                 jsonschema::validator_for(schema).expect("a schema");
             }
             assert_eq!(definition["inputSchema"]["additionalProperties"], false);
+            assert!(definition["inputSchema"]["properties"].is_object());
         }
         assert_eq!(Known::named("search"), Some(Known::Search));
         assert_eq!(Known::named("Search"), None);
