@@ -107,8 +107,6 @@ pub struct Settings {
     pub tools: bool,
     /// MCP servers whose tools models may call; in the file only.
     pub mcp_servers: Vec<McpServer>,
-    /// Addresses of outside identity providers whose access tokens are taken.
-    pub oidc_issuers: Vec<String>,
     /// Times that a model is asked for one answer, at most.
     pub max_steps: u32,
     /// Seconds that an answer may take in all.
@@ -211,7 +209,6 @@ impl Default for Settings {
             rewrite_questions: true,
             tools: true,
             mcp_servers: Vec::new(),
-            oidc_issuers: Vec::new(),
             max_steps: 8,
             answer_timeout: 600,
             max_answer_cost: None,
@@ -264,7 +261,6 @@ impl Settings {
             .with_list_parse_key("allowed_hosts")
             .with_list_parse_key("sync_roots")
             .with_list_parse_key("fallback_models")
-            .with_list_parse_key("oidc_issuers")
             .source(Some(environment::known(environment)));
         let builder = builder.add_source(variables);
         builder

@@ -73,7 +73,6 @@ pub(super) const FIELDS: &[&str] = &[
     "rewrite_questions",
     "tools",
     "mcp_servers",
-    "oidc_issuers",
     "max_steps",
     "answer_timeout",
     "max_answer_cost",

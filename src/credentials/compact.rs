@@ -141,3 +141,6 @@ impl Times {
         }
     }
 }
+
+#[cfg(test)]
+mod vectors;

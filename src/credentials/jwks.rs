@@ -20,7 +20,7 @@ pub use keys::{KeySet, KeySetError, Unusable};
 /// Entries of an audience's list, at most.
 const MAX_AUDIENCES: usize = 16;
 
-/// Characters of a subject, at most (OpenID Connect Core, section 2).
+/// Characters of a subject, at most (`OpenID` Connect Core, section 2).
 const MAX_SUBJECT: usize = 255;
 
 /// Fields that would let a token bring its own key or change how it is read.
@@ -188,8 +188,12 @@ fn seconds(claims: &Map<String, Value>, claim: &str) -> Result<u64, Reason> {
 fn is_private(url: &str) -> bool {
     let here = ["http://127.0.0.1", "http://[::1]", "http://localhost"];
     let is_here = |rest: &str| rest.is_empty() || rest.starts_with(':') || rest.starts_with('/');
-    url.starts_with("https://") || here.iter().any(|host| url.strip_prefix(host).is_some_and(is_here))
+    // Before an `@` stands a user, not a host.
+    let is_private = url.starts_with("https://") || here.iter().any(|host| url.strip_prefix(host).is_some_and(is_here));
+    is_private && !url.contains('@')
 }
 
+#[cfg(test)]
+pub(super) mod samples;
 #[cfg(test)]
 mod tests;

@@ -122,7 +122,7 @@ fn check_length(password: &SecretString) -> Result<(), PasswordError> {
 }
 
 /// One spelling of what looks the same on different keyboards: spaces are
-/// spaces, and letters are composed (RFC 8265, OpaqueString).
+/// spaces, and letters are composed (RFC 8265, `OpaqueString`).
 fn prepare(password: &SecretString) -> SecretString {
     let spaced = password.expose_secret().chars().map(|char| if is_other_space(char) { ' ' } else { char });
     spaced.nfc().collect::<String>().into()

@@ -12,13 +12,15 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use footnote_ingest::scope::Scope;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde::Serialize;
 
-use super::caller::Caller;
+use super::caller::{SIGN_IN, Who};
 use super::error::ApiError;
 use crate::app::App;
+use crate::credentials::Right;
 use crate::mcp::{Local, Server};
 
 /// Where the server is.
@@ -36,9 +38,9 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route(PATH, any(serve)).route(METADATA, get(metadata))
 }
 
-async fn serve(State(app): State<App>, caller: Result<Caller, ApiError>, request: Request) -> Response {
-    let Caller(scope) = match caller {
-        Ok(caller) => caller,
+async fn serve(State(app): State<App>, who: Option<Who>, request: Request) -> Response {
+    let scope = match admitted(who) {
+        Ok(scope) => scope,
         Err(refusal) => return refused(refusal, &base(request.uri(), request.headers())),
     };
     let answer = Duration::from_secs(app.settings.answer_timeout);
@@ -57,6 +59,15 @@ async fn serve(State(app): State<App>, caller: Result<Caller, ApiError>, request
         return ApiError::internal().into_response();
     }
     reply.map(Body::new)
+}
+
+/// The scope of a caller that may use the tools.
+fn admitted(who: Option<Who>) -> Result<Scope, ApiError> {
+    let Who(principal) = who.ok_or_else(|| ApiError::unauthorized(SIGN_IN))?;
+    if principal.may(Right::Ask) && principal.may(Right::Read) {
+        return Ok(principal.scope);
+    }
+    Err(ApiError::forbidden("scope", "this key may not do it; make one with the scopes `read` and `ask`"))
 }
 
 /// A refusal that says where credentials come from, if it is for want of one.
@@ -88,7 +99,7 @@ async fn metadata(State(app): State<App>, uri: Uri, headers: HeaderMap) -> axum:
     let base = base(&uri, &headers);
     axum::Json(Metadata {
         resource: format!("{base}{PATH}"),
-        authorization_servers: app.settings.oidc_issuers.clone(),
+        authorization_servers: app.settings.identity_providers.iter().map(|issuer| issuer.issuer.clone()).collect(),
         bearer_methods_supported: ["header"],
         scopes_supported: SCOPES,
         resource_name: "Footnote",

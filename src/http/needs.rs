@@ -31,7 +31,8 @@ const OPEN: &[&str] = &[
     "/api/v1/auth/refresh",
     "/api/v1/auth/logout",
     "/api/v1/auth/guest",
-    "/.well-known/oauth-protected-resource",
+    // It says itself where credentials come from.
+    "/mcp",
     "/.well-known/oauth-protected-resource/mcp",
 ];
 
@@ -50,7 +51,6 @@ const BELOW: &[(&str, Right)] = &[
     ("/api/v1/models", Right::Read),
     ("/api/chat", Right::Ask),
     ("/api/{user_id}/chat", Right::Ask),
-    ("/mcp", Right::Ask),
     ("/v1/chat", Right::Ask),
     ("/v1/responses", Right::Ask),
     ("/v1/embeddings", Right::Read),

@@ -3,9 +3,11 @@
 
 use footnote_ingest::document::Span;
 use footnote_ingest::index::{MetaFilter, Mode};
+use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::collections::{self, Collection};
 use footnote_ingest::store::documents::{self, Document, Filter};
+use footnote_ingest::store::members::Access;
 use footnote_ingest::store::revisions::{self, TextPart};
 use futures::StreamExt;
 use tokio::runtime::Handle;
@@ -16,10 +18,12 @@ use crate::app::App;
 use crate::chat::{self, Ask};
 use crate::ids::{CollectionId, DocumentId, MessageId, RevisionId};
 use crate::retrieve::{self, Passage, Query};
+use crate::sharing;
 use crate::storage::conversations;
 use crate::storage::messages::{self, Message};
 
-/// The service itself, as one caller may use it.
+/// The service itself, as one caller may use it: each call works with the
+/// caller's rights, whichever task makes it.
 pub struct Local {
     app: App,
     scope: Scope,
@@ -49,8 +53,8 @@ impl Local {
     }
 }
 
-impl Backend for Local {
-    async fn search(&self, query: &str, collection: Option<&str>, limit: usize) -> Result<Vec<Passage>, Failure> {
+impl Local {
+    async fn found(&self, query: &str, collection: Option<&str>, limit: usize) -> Result<Vec<Passage>, Failure> {
         let query = Query {
             text: query.to_owned(),
             collections: self.within(collection).await?.map(|id| vec![id]),
@@ -62,7 +66,7 @@ impl Backend for Local {
         Ok(retrieve::retrieve(&self.app.corpus, self.scope, &query).await?.passages)
     }
 
-    async fn ask(&self, question: &str, collection: Option<&str>) -> Result<Message, Failure> {
+    async fn answer(&self, question: &str, collection: Option<&str>) -> Result<Message, Failure> {
         let (app, scope) = (&self.app, self.scope);
         let collections: Vec<CollectionId> = self.within(collection).await?.into_iter().collect();
         let begun = conversations::create(&app.db, scope, Some(&title(question)), &collections, None).await?;
@@ -81,9 +85,40 @@ impl Backend for Local {
         asking::whole(answer, problem)
     }
 
-    async fn collections(&self, limit: usize) -> Result<Page<Collection>, Failure> {
-        let items = collections::list(&self.app.db, self.scope, None, None, to_load(limit)).await?;
+    async fn page(
+        &self,
+        collection: Option<&str>,
+        after: Option<DocumentId>,
+        limit: usize,
+    ) -> Result<Page<Document>, Failure> {
+        let collection = self.within(collection).await?;
+        let owner = match collection {
+            Some(collection) => sharing::access(&self.app, self.scope, collection, Access::Reader).await?,
+            None => self.scope,
+        };
+        let filter = Filter { collection, after, ..Filter::default() };
+        let items = documents::list(&self.app.db, owner, &filter, to_load(limit)).await?;
         Ok(cut(items, limit, |last| last.id.to_string()))
+    }
+
+    async fn one(&self, id: DocumentId) -> Result<Document, Failure> {
+        let owner = sharing::access_to_document(&self.app, self.scope, id, Access::Reader).await?;
+        documents::find(&self.app.db, owner, id).await?.ok_or(Failure::NotFound("document"))
+    }
+}
+
+impl Backend for Local {
+    async fn search(&self, query: &str, collection: Option<&str>, limit: usize) -> Result<Vec<Passage>, Failure> {
+        as_owner(self.scope, self.found(query, collection, limit)).await
+    }
+
+    async fn ask(&self, question: &str, collection: Option<&str>) -> Result<Message, Failure> {
+        as_owner(self.scope, self.answer(question, collection)).await
+    }
+
+    async fn collections(&self, limit: usize) -> Result<Page<Collection>, Failure> {
+        let listed = collections::list(&self.app.db, self.scope, None, None, to_load(limit));
+        Ok(cut(as_owner(self.scope, listed).await?, limit, |last| last.id.to_string()))
     }
 
     async fn documents(
@@ -92,17 +127,15 @@ impl Backend for Local {
         after: Option<DocumentId>,
         limit: usize,
     ) -> Result<Page<Document>, Failure> {
-        let filter = Filter { collection: self.within(collection).await?, after, ..Filter::default() };
-        let items = documents::list(&self.app.db, self.scope, &filter, to_load(limit)).await?;
-        Ok(cut(items, limit, |last| last.id.to_string()))
+        as_owner(self.scope, self.page(collection, after, limit)).await
     }
 
     async fn document(&self, id: DocumentId) -> Result<Document, Failure> {
-        documents::find(&self.app.db, self.scope, id).await?.ok_or(Failure::NotFound("document"))
+        as_owner(self.scope, self.one(id)).await
     }
 
     async fn text(&self, revision: RevisionId, span: Span) -> Result<TextPart, Failure> {
-        let part = revisions::text_part(&self.app.db, self.scope, revision, span).await?;
+        let part = as_owner(self.scope, revisions::text_part(&self.app.db, self.scope, revision, span)).await?;
         part.ok_or(Failure::NotFound("revision"))
     }
 }
@@ -135,7 +168,7 @@ impl Drop for Awaited {
         let (app, scope, answer) = (self.app.clone(), self.scope, self.answer);
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
-                if let Err(error) = chat::cancel(&app, scope, answer).await {
+                if let Err(error) = as_owner(scope, chat::cancel(&app, scope, answer)).await {
                     tracing::debug!(message.id = %answer, %error, "an answer could not be stopped");
                 }
             });

@@ -97,7 +97,7 @@ struct Turn {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
+    use std::sync::{Barrier, mpsc};
 
     use futures::future::join_all;
 
@@ -107,11 +107,13 @@ mod tests {
     async fn of_200_at_once_all_are_served_two_at_a_time() {
         let hasher = Hasher::new(Load { at_once: 2, waiting: 198 });
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // Nobody is done before two are at work.
+        let pair = Arc::new(Barrier::new(2));
         let work = |_| {
-            let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+            let (now, most, pair) = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&pair));
             hasher.work(move || {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                std::thread::sleep(std::time::Duration::from_millis(1));
+                pair.wait();
                 now.fetch_sub(1, Ordering::SeqCst);
                 Ok(())
             })
