@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::converse::{Answered, Conversing};
 use super::hub::{Live, Stop};
+use super::question::Unanswered;
 use super::record::End;
 use super::state::Generation;
 use crate::app::App;
@@ -75,7 +76,15 @@ impl Generation {
                 tracing::warn!(message.id = %self.asked.answer, error = ?error, "the answer broke off");
             }
         }
-        self.record.end(end).await
+        let begun = match (self.ask.unanswered, end.status) {
+            (Unanswered::Withdrawn, Status::Failed | Status::Interrupted) => Some(false),
+            (Unanswered::WithdrawnWhole, Status::Failed | Status::Interrupted) => Some(true),
+            _ => None,
+        };
+        match begun {
+            Some(begun) if self.record.withdraw(begun, end.problem.clone()).await? => Ok(()),
+            _ => self.record.end(end).await,
+        }
     }
 
     /// Whether the documents hold the answer.

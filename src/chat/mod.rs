@@ -42,4 +42,4 @@ pub use follow::{cancel, follow, wait};
 pub use hub::Hub;
 pub use journal::Journal;
 pub use keeper::Keeper;
-pub use question::{Ask, Asked, Hints, IdempotencyKey};
+pub use question::{Ask, Asked, Hints, IdempotencyKey, Unanswered};

@@ -45,6 +45,20 @@ pub struct Ask {
     pub key: Option<IdempotencyKey>,
     /// Answer anew, even where the same was answered before.
     pub afresh: bool,
+    /// What becomes of it when it cannot be answered.
+    pub unanswered: Unanswered,
+}
+
+/// What becomes of a question whose answer cannot be made, or not to its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It stays, with what there is of the answer.
+    #[default]
+    Kept,
+    /// Both are removed.
+    Withdrawn,
+    /// The conversation is removed too, which was begun for it.
+    WithdrawnWhole,
 }
 
 /// A question that was taken, and the answer that is being made.
@@ -105,6 +119,7 @@ impl Ask {
             hints: Hints::default(),
             key: None,
             afresh: false,
+            unanswered: Unanswered::Kept,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::ids::MessageId;
 use crate::storage::answers::{self, Ended};
 use crate::storage::events::{self, Event};
 use crate::storage::messages::{self, Part, Status};
+use crate::storage::withdrawals;
 
 /// An event that has no number yet.
 pub(super) type New = (&'static str, Value);
@@ -149,6 +150,18 @@ impl Record {
         tx.commit().await?;
         self.live.show(vec![last]);
         Ok(())
+    }
+
+    /// Removes the answer and its question, with `begun` the conversation too,
+    /// and tells why: the one event that is shown and not stored, for nothing of
+    /// the answer is. False when they are to stay.
+    pub(super) async fn withdraw(&mut self, begun: bool, problem: Option<Value>) -> Result<bool> {
+        self.settle().await?;
+        if !withdrawals::withdraw(&self.db, self.scope, self.message, begun).await? {
+            return Ok(false);
+        }
+        self.live.show(vec![Event { seq: self.next, name: "error".into(), data: json!({ "error": problem }) }]);
+        Ok(true)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::storage::conversations;
 use crate::storage::messages::{self, Message};
 
 /// How often a silent stream says that it is alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Which messages to list.
 #[derive(Debug, Deserialize, IntoParams)]

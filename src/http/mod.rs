@@ -35,6 +35,7 @@ mod reembed;
 mod revisions;
 mod schedules;
 mod search;
+mod simple_chat;
 mod tools;
 mod upload;
 mod usage;
@@ -80,6 +81,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         (name = "documents", description = "What is searched"),
         (name = "conversations", description = "Questions and cited answers"),
         (name = "accounts", description = "Who may come in"),
+        (name = "chat", description = "A message in, an answer out"),
         (name = "service", description = "Health and upkeep"),
     ),
     modifiers(&Bearer),
@@ -156,6 +158,7 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(maintenance::doctor))
         .routes(routes!(reembed::status, reembed::step))
         .routes(routes!(reembed::compare))
+        .routes(routes!(simple_chat::chat))
 }
 
 /// The description of every native route.

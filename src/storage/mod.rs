@@ -21,3 +21,4 @@ pub mod sessions;
 pub mod summaries;
 pub mod tool_pins;
 pub mod users;
+pub mod withdrawals;

@@ -189,7 +189,7 @@ async fn documents_are_resources_by_the_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_text_is_read_in_parts() {
     let face = Face::start().await;
-    let db = &face.app.service.app.db;
+    let db = &face.app.db;
     let grow = "update revisions set text = repeat('abcdefghiü', 45000), text_length = 450000 returning id::text";
     let revision: String = sqlx::query_scalar(grow).fetch_one(db).await.unwrap();
     let client = face.client(eras()[0].0.clone()).await;
@@ -273,7 +273,7 @@ async fn wrong_arguments_are_told_to_the_model_and_leave_nothing() {
         client.cancel().await.unwrap();
     }
     let count = "select count(*) from conversations";
-    let begun: i64 = sqlx::query_scalar(count).fetch_one(&face.app.service.app.db).await.unwrap();
+    let begun: i64 = sqlx::query_scalar(count).fetch_one(&face.app.db).await.unwrap();
     assert_eq!(begun, 0);
     face.stop().await;
 }
@@ -281,7 +281,7 @@ async fn wrong_arguments_are_told_to_the_model_and_leave_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_a_stranger_s_is_not_there() {
     let face = Face::start().await;
-    let db = &face.app.service.app.db;
+    let db = &face.app.db;
     let (_, document) = of_a_stranger(&face.app, "The grey heron of the stranger eats 42 fish.").await;
     let place = "select revision_id::text, collection_id::text from documents where id = $1";
     let (revision, collection): (String, String) = sqlx::query_as(place).bind(document).fetch_one(db).await.unwrap();
@@ -343,7 +343,7 @@ async fn an_answer_that_nobody_waits_for_is_stopped() {
     // The connection closes with it.
     asking.abort();
     let stopped = "select count(*) from messages where role = 'assistant' and status = 'cancelled'";
-    let db = &face.app.service.app.db;
+    let db = &face.app.db;
     until("end", async || (sqlx::query_scalar::<_, i64>(stopped).fetch_one(db).await.unwrap() == 1).then_some(()))
         .await;
     until("rest", async || (provider.open_streams() == 0).then_some(())).await;
