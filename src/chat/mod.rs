@@ -6,6 +6,7 @@
 //!
 //! * [`ask`]: taking a question; [`follow`]: reading, awaiting, stopping
 //! * [`generate`], [`look`], [`converse`], [`compose`]: the answer from its question to its end
+//! * [`named`]: chats whose ids callers choose
 //! * [`calling`] and the tools; [`approve`]: leave for those that change things
 //! * [`state`]: what the steps share; [`account`]: what they cost
 //! * [`hub`], [`journal`], [`record`], [`keeper`]: its events, stored and shown
@@ -27,6 +28,7 @@ mod hub;
 mod journal;
 mod keeper;
 mod look;
+pub mod named;
 mod question;
 mod receipt;
 mod record;

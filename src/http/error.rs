@@ -97,6 +97,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_GATEWAY, "upstream", surface, message)
     }
 
+    /// What went wrong and what to do.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn internal() -> Self {
         let message = "something went wrong here; the service's log says more under this request id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "service", message)

@@ -37,6 +37,7 @@ mod schedules;
 mod search;
 mod simple_chat;
 mod tools;
+mod ui_stream;
 mod upload;
 mod usage;
 mod users;
@@ -82,6 +83,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         (name = "conversations", description = "Questions and cited answers"),
         (name = "accounts", description = "Who may come in"),
         (name = "chat", description = "A message in, an answer out"),
+        (name = "ai-sdk", description = "Chats for front ends built with the AI SDK"),
         (name = "service", description = "Health and upkeep"),
     ),
     modifiers(&Bearer),
@@ -159,6 +161,10 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(reembed::status, reembed::step))
         .routes(routes!(reembed::compare))
         .routes(routes!(simple_chat::chat))
+        // Front ends send all pictures of a chat each time.
+        .routes(routes!(ui_stream::chat).layer(DefaultBodyLimit::max(parts::MAX_BODY)))
+        .routes(routes!(ui_stream::resume))
+        .routes(routes!(ui_stream::stop))
 }
 
 /// The description of every native route.
@@ -185,6 +191,8 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .layer(from_fn_with_state(hosts, guard::check))
         .layer(DefaultBodyLimit::max(MAX_JSON))
         .layer(nosniff)
+        // Within the envelope, which leaves alone what has its body.
+        .layer(from_fn(ui_stream::plain))
         // Outside of all that can fail, so that every error gets its envelope.
         .layer(from_fn(error::envelope))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))

@@ -7,6 +7,7 @@ pub mod approvals;
 pub mod artifacts;
 pub mod branches;
 pub mod calls;
+pub mod chats;
 pub mod conversation_words;
 pub mod conversations;
 pub mod database;
