@@ -31,7 +31,7 @@ use crate::storage::{conversations, withdrawals};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "message": "How long is the warranty of the P4?" }))]
-pub(super) struct Say {
+pub(super) struct ChatMessage {
     /// Its words.
     message: String,
     /// The conversation that it goes on with; a new one if left out.
@@ -45,11 +45,11 @@ pub(super) struct Say {
 
 /// An answer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Said {
+pub(super) struct ChatReply {
     /// Its words, with markers `[n]` where the citation `n` backs them.
     response: String,
     /// Tools that were called.
-    tool_calls: Vec<Call>,
+    tool_calls: Vec<ChatToolCall>,
     /// What it cites, by the numbers of the markers.
     citations: Vec<Citation>,
     /// The answer's message.
@@ -62,7 +62,7 @@ pub(super) struct Said {
 
 /// A call of a tool.
 #[derive(Debug, Serialize, ToSchema)]
-struct Call {
+struct ChatToolCall {
     /// The call's name within the answer.
     id: String,
     /// The tool.
@@ -80,9 +80,9 @@ struct Call {
 /// own. If the answer cannot be made to its end, neither it nor the message is
 /// kept. With `stream: true` a last line `{"error": "...", "done": true}` says so.
 #[utoipa::path(
-    post, path = "/api/{user_id}/chat", tag = "chat", params(("user_id" = UserId, Path)), request_body = Say,
+    post, path = "/api/{user_id}/chat", tag = "chat", params(("user_id" = UserId, Path)), request_body = ChatMessage,
     responses(
-        (status = 200, content((Said = "application/json"), (String = "text/event-stream"))),
+        (status = 200, content((ChatReply = "application/json"), (String = "text/event-stream"))),
         (status = 403, body = Envelope), (status = 404, body = Envelope), (status = 422, body = Envelope),
         (status = 502, body = Envelope),
     )
@@ -91,7 +91,7 @@ pub(super) async fn chat(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(user): Path<String>,
-    Json(say): Json<Say>,
+    Json(say): Json<ChatMessage>,
 ) -> Result<Response, ApiError> {
     if user.parse::<UserId>().ok() != Some(scope.owner()) {
         return Err(ApiError::forbidden("user", "the path names another user than the one whose credential is used"));
@@ -113,7 +113,7 @@ pub(super) async fn chat(
 }
 
 /// Stores the message, in a new conversation where none is named.
-async fn take(app: App, scope: Scope, say: Say) -> Result<(Asked, Unanswered), Error> {
+async fn take(app: App, scope: Scope, say: ChatMessage) -> Result<(Asked, Unanswered), Error> {
     let (conversation, unanswered) = match say.conversation_id {
         Some(id) => (id, Unanswered::Withdrawn),
         None => (conversations::create(&app.db, scope, None, &[], None).await?.id, Unanswered::WithdrawnWhole),
@@ -146,7 +146,7 @@ struct Telling {
 /// What the next event says.
 enum Told {
     Words(String),
-    Whole(Box<Said>),
+    Whole(Box<ChatReply>),
     Failed(Problem),
 }
 
@@ -157,7 +157,7 @@ struct Problem {
 }
 
 impl Telling {
-    async fn whole(mut self) -> Result<Said, ApiError> {
+    async fn whole(mut self) -> Result<ChatReply, ApiError> {
         loop {
             match self.next().await {
                 Told::Words(_) => {}
@@ -178,7 +178,7 @@ impl Telling {
                 // One that somebody stopped is kept, and given as far as it is.
                 "message.completed" | "message.cancelled" => {
                     return match Message::deserialize(&event.data["message"]) {
-                        Ok(message) => Told::Whole(Box::new(Said::from(message))),
+                        Ok(message) => Told::Whole(Box::new(ChatReply::from(message))),
                         Err(_) => self.failed(&Value::Null).await,
                     };
                 }
@@ -217,16 +217,16 @@ fn lines(telling: Telling) -> impl futures::Stream<Item = Result<SseEvent, Infal
     })
 }
 
-impl From<Message> for Said {
+impl From<Message> for ChatReply {
     fn from(message: Message) -> Self {
         let response = message.text();
-        let (mut tool_calls, mut citations): (Vec<Call>, _) = (vec![], vec![]);
+        let (mut tool_calls, mut citations): (Vec<ChatToolCall>, _) = (vec![], vec![]);
         for part in message.parts.0 {
             match part {
                 Part::Citation { citation } => citations.push(citation),
                 Part::ToolCall { id, name, arguments } => {
                     let arguments = serde_json::from_str(&arguments).unwrap_or_else(|_| json!(arguments));
-                    tool_calls.push(Call { id, name, arguments, result: None, failed: false });
+                    tool_calls.push(ChatToolCall { id, name, arguments, result: None, failed: false });
                 }
                 Part::ToolResult { id, text, failed, .. } => {
                     let call = tool_calls.iter_mut().find(|call| call.id == id && call.result.is_none());

@@ -27,7 +27,7 @@ fn servers(settings: &mut Settings) {
     settings.approval_timeout = 60;
 }
 
-async fn with_servers(model: Conversing) -> Talk {
+pub async fn with_servers(model: Conversing) -> Talk {
     let talk = Talk::with(model, servers).await;
     talk.read(&[("p4.txt", MANUAL)]).await;
     talk

@@ -28,7 +28,7 @@ const MAX_DECISIONS: usize = 64;
     "id": "7Yb2", "trigger": "submit-message",
     "messages": [{ "id": "m1", "role": "user", "parts": [{ "type": "text", "text": "How heavy is the P4?" }] }],
 }))]
-pub(in crate::http) struct Body {
+pub(in crate::http) struct ChatRequest {
     /// The chat's id, of the front end's choice: 1 to 200 characters.
     #[schema(max_length = 200)]
     id: String,
@@ -94,7 +94,7 @@ struct UiPart {
     approval: Value,
 }
 
-impl Body {
+impl ChatRequest {
     /// What it asks for.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ use super::extract::{Json, Path, Query};
 use crate::app::App;
 use crate::chat::named;
 use crate::ids::MessageId;
-use body::{Body, Wanted};
+use body::{ChatRequest, Wanted};
 pub(super) use plain::plain;
 use stream::From;
 
@@ -44,7 +44,7 @@ pub(super) struct Place {
 /// Which answer to stop.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Which {
+pub(super) struct StopRequest {
     /// Only this one, if it is the one that is being made.
     message_id: Option<MessageId>,
 }
@@ -52,7 +52,7 @@ pub(super) struct Which {
 /// What came of stopping.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Stopped {
+pub(super) struct StopReply {
     /// Whether an answer was being made.
     stopped: bool,
     /// Its message, with what there is of it.
@@ -64,7 +64,7 @@ pub(super) struct Stopped {
 /// answer whose calls were allowed or refused as the last message, that answer
 /// goes on. Errors are plain text.
 #[utoipa::path(
-    post, path = "/api/chat", tag = "ai-sdk", request_body = Body,
+    post, path = "/api/chat", tag = "ai-sdk", request_body = ChatRequest,
     responses(
         (status = 200, content((String = "text/event-stream"))),
         (status = 404, content((String = "text/plain"))), (status = 413, content((String = "text/plain"))),
@@ -74,7 +74,7 @@ pub(super) struct Stopped {
 pub(super) async fn chat(
     State(app): State<App>,
     Caller(scope): Caller,
-    Json(body): Json<Body>,
+    Json(body): Json<ChatRequest>,
 ) -> Result<Response, ApiError> {
     match body.read(&app, scope).await? {
         Wanted::Speak(said) => {
@@ -130,25 +130,25 @@ pub(super) async fn resume(
 /// alone.
 #[utoipa::path(
     post, path = "/api/chat/{id}/stop", tag = "ai-sdk",
-    params(("id" = String, Path, description = "The chat's id")), request_body(content = Option<Which>),
-    responses((status = 200, body = Stopped), (status = 404, content((String = "text/plain"))))
+    params(("id" = String, Path, description = "The chat's id")), request_body(content = Option<StopRequest>),
+    responses((status = 200, body = StopReply), (status = 404, content((String = "text/plain"))))
 )]
 pub(super) async fn stop(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(chat): Path<String>,
     body: Bytes,
-) -> Result<axum::Json<Stopped>, ApiError> {
+) -> Result<axum::Json<StopReply>, ApiError> {
     body::check_chat(&chat)?;
     // Whoever says nothing, or nothing of ours, means the one under way.
-    let which: Which = match body.is_empty() {
-        true => Which::default(),
+    let which: StopRequest = match body.is_empty() {
+        true => StopRequest::default(),
         false => serde_json::from_slice(&body).map_err(|_| {
             ApiError::unprocessable("body", "the body is empty, or JSON with the `messageId` of an answer")
         })?,
     };
     let stopped = named::stop(&app, scope, &chat, which.message_id).await?;
-    Ok(axum::Json(Stopped { stopped: stopped.is_some(), message_id: stopped.map(|message| message.id) }))
+    Ok(axum::Json(StopReply { stopped: stopped.is_some(), message_id: stopped.map(|message| message.id) }))
 }
 
 /// The number of the event that was read last.
