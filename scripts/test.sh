@@ -35,6 +35,7 @@ compose_checked() {
 tools() {
     scripts/ensure-build-tools.sh --test
     scripts/ensure-postgres.sh
+    scripts/ensure-redis.sh
     scripts/fetch-model.sh
     scripts/fetch-mcp-servers.sh
 }

@@ -3,7 +3,9 @@
 
 mod access;
 mod answers;
+mod doors;
 mod environment;
+mod limits;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +25,7 @@ use serde::Deserialize;
 
 pub use self::answers::{Kind, Price, Prices, ProviderSettings};
 use crate::credentials::jwks::Issuer;
+pub use self::limits::LimitSettings;
 use crate::error::{Error, Result};
 use crate::mcp_client::ServerConfig as McpServer;
 
@@ -167,6 +170,20 @@ pub struct Settings {
     pub quota_chunks: u64,
     /// Web pages that the service fetches for a user in a day.
     pub quota_fetches: u64,
+    /// What callers may take, and what is taken on at once.
+    pub limits: LimitSettings,
+    /// A Redis server by which several processes share the limits; none lets each
+    /// process count by itself.
+    pub redis_url: Option<SecretString>,
+    /// Proxies whose word on a caller's address is believed: addresses and
+    /// networks.
+    pub trusted_proxies: Vec<String>,
+    /// Origins of other sites whose pages may call the service, such as
+    /// `https://chat.example.org`.
+    pub allowed_origins: Vec<String>,
+    /// Milliseconds from which a request, or a database statement, is slow and
+    /// the log says so.
+    pub slow_ms: u64,
 }
 
 impl Default for Settings {
@@ -237,6 +254,11 @@ impl Default for Settings {
             quota_pages: 0,
             quota_chunks: 0,
             quota_fetches: 0,
+            limits: LimitSettings::default(),
+            redis_url: None,
+            trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
+            slow_ms: 2_000,
         }
     }
 }
@@ -261,6 +283,8 @@ impl Settings {
             .with_list_parse_key("allowed_hosts")
             .with_list_parse_key("sync_roots")
             .with_list_parse_key("fallback_models")
+            .with_list_parse_key("trusted_proxies")
+            .with_list_parse_key("allowed_origins")
             .source(Some(environment::known(environment)));
         let builder = builder.add_source(variables);
         builder

@@ -2,6 +2,7 @@
 //! HTTP: each front door translates it once.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use footnote_ingest::Error as CorpusError;
 
@@ -63,6 +64,22 @@ pub enum Error {
     /// The service cannot take it now.
     #[error("{0} is busy; try again shortly")]
     Busy(&'static str),
+    /// The caller met a limit that passes by itself.
+    #[error("too many {what}; try again in {} seconds", .retry_after.as_secs().max(1))]
+    Limited {
+        /// What there were too many of.
+        what: &'static str,
+        /// When there is room again, as far as that is known.
+        retry_after: Duration,
+    },
+    /// The caller has used up what it may take in a day.
+    #[error("the day's {what} are used up; go on after midnight UTC, or have the limit raised")]
+    UsedUp {
+        /// What is used up.
+        what: &'static str,
+        /// Until then.
+        retry_after: Duration,
+    },
     /// Something configured does not answer.
     #[error("{what} {problem}")]
     Unreachable {

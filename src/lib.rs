@@ -8,7 +8,7 @@
 //!
 //! * [`ids`], [`error`], [`sentences`], [`tools`], [`mcp_client`]
 //! * [`config`]
-//! * [`storage`], [`llm`], [`credentials`], [`telemetry`]
+//! * [`storage`], [`llm`], [`limits`], [`credentials`], [`telemetry`]
 //! * [`models`], [`outside`], [`app`]: the one cloneable state
 //! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`], [`reembed`]
 //! * [`chat`], [`conversations`]
@@ -31,6 +31,7 @@ pub mod eval;
 pub mod http;
 pub mod ids;
 pub mod jobs;
+pub mod limits;
 pub mod llm;
 pub mod mcp;
 pub mod mcp_client;

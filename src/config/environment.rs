@@ -16,6 +16,7 @@ const SHARED: &[&str] = &[
     "GEMINI_API_KEY",
     "GEMINI_BASE_URL",
     "OCR_COMMAND",
+    "REDIS_URL",
 ];
 
 /// The variables that are settings, under the names of the fields. Others, such
@@ -30,12 +31,13 @@ pub(super) fn known(environment: impl IntoIterator<Item = (String, String)>) -> 
                 None if SHARED.contains(&name.as_str()) => name.to_lowercase(),
                 None => return None,
             };
-            FIELDS.contains(&field.as_str()).then_some((field, value))
+            let known = FIELDS.iter().find(|known| known.replace('.', "_") == field)?;
+            Some(((*known).to_owned(), value))
         })
         .collect()
 }
 
-/// Names of all settings; a test holds them against the struct.
+/// Names of all settings, those of a table after its name; a test holds them against the struct.
 pub(super) const FIELDS: &[&str] = &[
     "data_dir",
     "listen",
@@ -101,4 +103,31 @@ pub(super) const FIELDS: &[&str] = &[
     "quota_pages",
     "quota_chunks",
     "quota_fetches",
+    "limits.requests",
+    "limits.tokens",
+    "limits.streams",
+    "limits.key_requests",
+    "limits.key_tokens",
+    "limits.key_streams",
+    "limits.address_requests",
+    "limits.address_tokens",
+    "limits.address_streams",
+    "limits.guest_requests",
+    "limits.guest_tokens",
+    "limits.guest_streams",
+    "limits.guest_key_requests",
+    "limits.guest_key_tokens",
+    "limits.guest_key_streams",
+    "limits.guest_address_requests",
+    "limits.guest_address_tokens",
+    "limits.guest_address_streams",
+    "limits.in_flight",
+    "limits.in_flight_asks",
+    "limits.in_flight_uploads",
+    "limits.connections",
+    "limits.address_connections",
+    "redis_url",
+    "trusted_proxies",
+    "allowed_origins",
+    "slow_ms",
 ];

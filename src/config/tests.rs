@@ -68,9 +68,11 @@ fn every_field_can_be_set_from_the_environment() {
     assert_eq!(file.lines().count(), environment::FIELDS.len());
     let debug = format!("{:?}", Settings::default());
     for name in environment::FIELDS {
-        assert!(debug.contains(&format!("{name}:")), "`{name}` is no setting");
+        let own = name.rsplit('.').next().expect("a name");
+        assert!(debug.contains(&format!("{own}:")), "`{name}` is no setting");
     }
-    assert_eq!(debug.matches(": ").count(), environment::FIELDS.len(), "a setting has no variable");
+    // The table itself is none.
+    assert_eq!(debug.matches(": ").count(), environment::FIELDS.len() + 1, "a setting has no variable");
 }
 
 #[test]
@@ -94,4 +96,18 @@ fn providers_and_prices_of_the_file_stand_beside_those_of_the_environment() {
     assert_eq!(names, ["anthropic", "deepseek"]);
     assert_eq!(settings.prices.len(), 1);
     assert_eq!(settings.fallback_models, ["deepseek/deepseek-chat"]);
+}
+
+#[test]
+fn limits_are_a_table_of_the_file_and_variables_of_the_environment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("footnote.toml");
+    std::fs::write(&file, "[limits]\nguest_requests = 7\nrequests = 8\n").expect("written");
+    let variables = [("FOOTNOTE_LIMITS_REQUESTS", "9"), ("FOOTNOTE_TRUSTED_PROXIES", "10.0.0.0/8,192.0.2.1")];
+    let variables = variables.map(|(name, value)| (name.into(), value.into()));
+    let settings = Settings::load(Some(&file), variables).expect("settings");
+    let expected = LimitSettings { guest_requests: 7, requests: 9, ..LimitSettings::default() };
+    assert_eq!(settings.limits, expected);
+    assert_eq!(settings.trusted_proxies, ["10.0.0.0/8", "192.0.2.1"]);
+    assert!(from(&[("FOOTNOTE_LIMITS_STREAMS", "many")]).is_err());
 }

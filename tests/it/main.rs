@@ -59,6 +59,7 @@ mod random;
 mod readers;
 mod reading;
 mod reading_on;
+mod redis_limits;
 mod reembed;
 mod repeats;
 mod replicas;

@@ -1,0 +1,386 @@
+//! Limits towards callers: requests a minute, tokens a day, streams at once; by
+//! account, API key and address; guests apart from regular accounts. And how
+//! often somebody may fail to sign in.
+//!
+//! They are kept in this process, or in Redis where several processes share
+//! them. When Redis is away, each process holds callers to the limits by itself
+//! until it is back: neither open nor closed. Imports settings and errors.
+
+mod clock;
+mod guesses;
+mod memory;
+mod requests;
+mod shared;
+mod shelf;
+mod who;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+pub use guesses::{Guesses, RetryAfter};
+pub use who::Who;
+
+use crate::config::LimitSettings;
+use crate::error::{Error, Result};
+use clock::Clock;
+use memory::Memory;
+use shared::Shared;
+use who::{Bucket, Key};
+
+/// How long a stream is counted after the last sign of life of its process.
+const LEASE: Duration = Duration::from_mins(1);
+/// How often a process gives a sign of life.
+const SIGN: Duration = Duration::from_secs(20);
+/// Streams whose leases are renewed by one call.
+const RENEWED_AT_ONCE: usize = 500;
+/// When to come back where tokens are set aside for answers under way.
+const SETTLING: Duration = Duration::from_secs(5);
+/// When to come back where as many streams are open as may be.
+const STREAMS_WAIT: Duration = Duration::from_secs(5);
+/// How long Redis is left alone after it failed.
+const REST: Duration = Duration::from_secs(1);
+/// How often the log says that Redis is away.
+const SAY_AGAIN: Duration = Duration::from_mins(1);
+
+/// How a caller stands with one of its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The limit.
+    pub limit: u64,
+    /// What is left of it.
+    pub remaining: u64,
+    /// Until all of it is back.
+    pub reset: Duration,
+}
+
+impl Standing {
+    /// Keeps the one that leaves less.
+    fn tighten(kept: &mut Option<Self>, other: Self) {
+        if kept.is_none_or(|kept| other.remaining < kept.remaining) {
+            *kept = Some(other);
+        }
+    }
+}
+
+/// How a caller stands that was let in. None where there is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Admitted {
+    /// Requests by the minute.
+    pub requests: Option<Standing>,
+    /// Tokens by the day.
+    pub tokens: Option<Standing>,
+}
+
+/// Which limit was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Requests by the minute.
+    Requests,
+    /// Streams at once.
+    Streams,
+    /// Tokens by the day: what is left is set aside for answers under way.
+    Tokens,
+    /// Tokens by the day: nothing is left.
+    TokensUsedUp,
+}
+
+/// Somebody met a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// Which.
+    pub what: What,
+    /// When it may be different.
+    pub retry_after: Duration,
+    /// How the caller stands with requests, where that is known.
+    pub requests: Option<Standing>,
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let Refused { what, retry_after, .. } = refused;
+        match what {
+            What::Requests => Self::Limited { what: "requests", retry_after },
+            What::Streams => Self::Limited { what: "streams", retry_after },
+            What::Tokens => Self::Limited { what: "tokens", retry_after },
+            What::TokensUsedUp => Self::UsedUp { what: "tokens", retry_after },
+        }
+    }
+}
+
+/// Limits towards callers. Cloning shares them.
+#[derive(Clone)]
+pub struct Limits(Arc<Inner>);
+
+struct Inner {
+    settings: LimitSettings,
+    clock: Clock,
+    store: Store,
+    /// Streams that are open here, and where they are counted.
+    open: Mutex<HashMap<Uuid, Vec<Key>>>,
+}
+
+/// Where it is counted.
+enum Store {
+    Memory(Memory),
+    /// Redis, and this process's own count for when it is away.
+    Redis {
+        shared: Shared,
+        own: Memory,
+        trouble: Mutex<Trouble>,
+    },
+}
+
+/// What is known of Redis's absence.
+#[derive(Debug, Default)]
+struct Trouble {
+    rest_until: Option<Instant>,
+    said: Option<Instant>,
+}
+
+impl Limits {
+    /// Limits as set, shared with other processes where there is a Redis.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an address that is none.
+    pub fn new(settings: LimitSettings, redis: Option<&SecretString>) -> Result<Self> {
+        let store = match redis {
+            None => Store::Memory(Memory::new()),
+            Some(url) => Store::Redis { shared: Shared::new(url)?, own: Memory::new(), trouble: Mutex::default() },
+        };
+        Ok(Self(Arc::new(Inner { settings, clock: Clock::start(), store, open: Mutex::default() })))
+    }
+
+    /// Gives signs of life for the streams that are open here, for as long as
+    /// the limits are used. For the process that serves callers.
+    pub fn keep(&self) {
+        let inner = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(SIGN).await;
+                let Some(inner) = Weak::upgrade(&inner) else { return };
+                inner.renew().await;
+            }
+        });
+    }
+
+    /// The limits as they are set.
+    #[must_use]
+    pub fn settings(&self) -> &LimitSettings {
+        &self.0.settings
+    }
+
+    /// Failed sign-ins.
+    #[must_use]
+    pub fn guesses(&self) -> Guesses {
+        Guesses(self.clone())
+    }
+
+    /// Lets a request in.
+    ///
+    /// # Errors
+    /// Which limit was met.
+    pub async fn admit(&self, who: &Who) -> Result<Admitted, Refused> {
+        self.0.admit(&who::buckets(&self.0.settings, who), None).await
+    }
+
+    /// Lets a request in whose reply is a stream: it counts for as long as the
+    /// lease is held.
+    ///
+    /// # Errors
+    /// Which limit was met.
+    pub async fn admit_stream(&self, who: &Who) -> Result<(Admitted, Lease), Refused> {
+        let buckets = who::buckets(&self.0.settings, who);
+        // Made before it is counted, so that a caller that goes away meanwhile
+        // is not counted either.
+        let lease = Lease { inner: Arc::clone(&self.0), id: Uuid::new_v4(), buckets };
+        let keys = lease.buckets.iter().filter(|bucket| bucket.allowance.streams > 0).map(|bucket| bucket.key);
+        lock(&self.0.open).insert(lease.id, keys.collect());
+        let admitted = self.0.admit(&lease.buckets, Some(lease.id)).await?;
+        Ok((admitted, lease))
+    }
+
+    /// Sets tokens of the day aside for what will take so many at most, and no
+    /// longer than `time`.
+    ///
+    /// # Errors
+    /// Which limit was met.
+    pub async fn reserve(&self, who: &Who, tokens: u64, time: Duration) -> Result<Reservation, Refused> {
+        let mut buckets = who::buckets(&self.0.settings, who);
+        buckets.retain(|bucket| bucket.allowance.tokens > 0);
+        let reservation = Reservation { inner: Arc::clone(&self.0), id: Uuid::new_v4(), buckets, tokens, used: 0 };
+        if !reservation.buckets.is_empty() {
+            self.0.reserve(&reservation, time).await?;
+        }
+        Ok(reservation)
+    }
+
+    async fn may_sign_in(&self, keys: [Key; 2]) -> Result<(), RetryAfter> {
+        let inner = &self.0;
+        let now = inner.clock.now();
+        let shared = inner.ask(async |shared| shared.failures(keys, false, now).await).await;
+        let [account, address] = shared.unwrap_or_else(|| inner.own().failures(keys, now));
+        guesses::judge(account, address, now.since)
+    }
+
+    async fn sign_in_failed(&self, keys: [Key; 2]) {
+        let now = self.0.clock.now();
+        self.0.own().failed(keys, now);
+        self.0.ask(async |shared| shared.failures(keys, true, now).await).await;
+    }
+
+    async fn signed_in(&self, account: Key) {
+        self.0.own().passed(account, self.0.clock.now());
+        self.0.ask(async |shared| shared.passed(account).await).await;
+    }
+}
+
+impl Inner {
+    fn own(&self) -> &Memory {
+        match &self.store {
+            Store::Memory(own) | Store::Redis { own, .. } => own,
+        }
+    }
+
+    /// What Redis says; none where there is none, or it is away.
+    async fn ask<T>(&self, question: impl AsyncFnOnce(&Shared) -> redis::RedisResult<T>) -> Option<T> {
+        let Store::Redis { shared, trouble, .. } = &self.store else { return None };
+        if lock(trouble).rest_until.is_some_and(|until| until > Instant::now()) {
+            return None;
+        }
+        match question(shared).await {
+            Ok(answer) => {
+                if lock(trouble).rest_until.take().is_some() {
+                    tracing::info!("Redis answers again; limits are shared");
+                }
+                Some(answer)
+            }
+            Err(error) => {
+                lock(trouble).note(&error);
+                None
+            }
+        }
+    }
+
+    async fn admit(&self, buckets: &[Bucket], stream: Option<Uuid>) -> Result<Admitted, Refused> {
+        if buckets.is_empty() {
+            return Ok(Admitted::default());
+        }
+        let now = self.clock.now();
+        let shared = self.ask(async |shared| shared.admit(buckets, stream, now).await).await;
+        shared.unwrap_or_else(|| self.own().admit(buckets, stream, now))
+    }
+
+    async fn reserve(&self, reservation: &Reservation, time: Duration) -> Result<(), Refused> {
+        let Reservation { buckets, id, tokens, .. } = reservation;
+        let (id, tokens, now) = (*id, *tokens, self.clock.now());
+        let shared = self.ask(async |shared| shared.reserve(buckets, id, tokens, time, now).await).await;
+        shared.unwrap_or_else(|| self.own().reserve(buckets, id, tokens, time, now))
+    }
+
+    async fn renew(&self) {
+        let open: Vec<(Uuid, Vec<Key>)> = lock(&self.open)
+            .iter()
+            .map(|(id, keys)| (*id, keys.clone()))
+            .filter(|(_, keys)| !keys.is_empty())
+            .collect();
+        self.own().renew(&open, self.clock.now());
+        for some in open.chunks(RENEWED_AT_ONCE) {
+            self.ask(async |shared| shared.renew(some).await).await;
+        }
+    }
+}
+
+impl Trouble {
+    fn note(&mut self, error: &redis::RedisError) {
+        let now = Instant::now();
+        self.rest_until = Some(now + REST);
+        if self.said.is_none_or(|said| now - said >= SAY_AGAIN) {
+            self.said = Some(now);
+            // Its kind alone: its words may name the address.
+            let kind = error.kind();
+            tracing::warn!(?kind, "Redis does not answer; this process holds callers to their limits by itself");
+        }
+    }
+}
+
+/// An open stream; dropping it ends it.
+#[must_use = "a stream counts as ended when its lease is dropped"]
+pub struct Lease {
+    inner: Arc<Inner>,
+    id: Uuid,
+    buckets: Vec<Bucket>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let (inner, id) = (Arc::clone(&self.inner), self.id);
+        let keys = lock(&inner.open).remove(&id).unwrap_or_default();
+        if keys.is_empty() {
+            return;
+        }
+        inner.own().release(&keys, id);
+        later(async move {
+            inner.ask(async |shared| shared.release(&keys, id).await).await;
+        });
+    }
+}
+
+/// Tokens that are set aside. Dropping it counts what was used.
+#[must_use = "what is set aside is given back when the reservation is dropped"]
+pub struct Reservation {
+    inner: Arc<Inner>,
+    id: Uuid,
+    buckets: Vec<Bucket>,
+    tokens: u64,
+    used: u64,
+}
+
+impl Reservation {
+    /// So many were used, beside what was told before.
+    pub fn used(&mut self, tokens: u64) {
+        self.used = self.used.saturating_add(tokens);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.buckets.is_empty() {
+            return;
+        }
+        let (inner, id, tokens, used) = (Arc::clone(&self.inner), self.id, self.tokens, self.used);
+        let (buckets, now) = (std::mem::take(&mut self.buckets), self.inner.clock.now());
+        // Counted here in any case: when Redis goes away, this process knows what
+        // went through it.
+        inner.own().settle(&buckets, id, used, now);
+        later(async move {
+            inner.ask(async |shared| shared.settle(&buckets, id, tokens, used, now).await).await;
+        });
+    }
+}
+
+/// Does what cannot wait for its end. Without a runtime nothing is done: the
+/// process ends, and what it held expires.
+fn later(work: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(work);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is kept is whole between any two statements that touch it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whole seconds, rounded up, one at least.
+#[must_use]
+pub fn seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(test)]
+mod tests;
