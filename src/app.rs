@@ -9,6 +9,8 @@ use sqlx::PgPool;
 use crate::chat::{Hub, Journal};
 use crate::config::Settings;
 use crate::credentials::Credentials;
+use crate::figures::Figures;
+use crate::limits::Limits;
 use crate::models::Models;
 use crate::outside::Outside;
 
@@ -34,6 +36,10 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// The web, as far as it is open to callers.
     pub fetcher: Fetcher,
+    /// What callers may take.
+    pub limits: Limits,
+    /// Figures of what this process does.
+    pub figures: Figures,
     /// Settings.
     pub settings: Arc<Settings>,
 }

@@ -181,8 +181,8 @@ pub struct Settings {
     /// Origins of other sites whose pages may call the service, such as
     /// `https://chat.example.org`.
     pub allowed_origins: Vec<String>,
-    /// Milliseconds from which a request, or a database statement, is slow and
-    /// the log says so.
+    /// Milliseconds from which a request is slow, and the log warns of it; 0
+    /// never warns.
     pub slow_ms: u64,
 }
 

@@ -8,7 +8,7 @@
 //!
 //! * [`ids`], [`error`], [`sentences`], [`tools`], [`mcp_client`]
 //! * [`config`]
-//! * [`storage`], [`llm`], [`limits`], [`credentials`], [`telemetry`]
+//! * [`storage`], [`llm`], [`limits`], [`credentials`], [`telemetry`], [`figures`]
 //! * [`models`], [`outside`], [`app`]: the one cloneable state
 //! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`], [`reembed`]
 //! * [`chat`], [`conversations`]
@@ -28,6 +28,7 @@ pub mod conversations;
 pub mod credentials;
 pub mod error;
 pub mod eval;
+pub mod figures;
 pub mod http;
 pub mod ids;
 pub mod jobs;

@@ -28,7 +28,9 @@ use crate::config::Settings;
 use crate::credentials::password::Load;
 use crate::credentials::{Credentials, Passwords};
 use crate::error::{Error, Result};
+use crate::figures::Figures;
 use crate::jobs::Jobs;
+use crate::limits::Limits;
 use crate::llm::extractive;
 use crate::models::Models;
 use crate::outside::Outside;
@@ -116,14 +118,21 @@ impl Service {
         let (operator, first_sign_in) =
             accounts::first_start(&db, &passwords, wants_sign_in, settings.admin_password.as_ref()).await?;
         let credentials = Credentials::open(&settings, passwords, operator.id)?;
+        // What the front door needs is read before anything is built on it.
+        (settings.origins()?, settings.proxies()?);
+        let limits = Limits::new(settings.limits.clone(), settings.redis_url.as_ref())?;
         let corpus = Corpus::open(db.clone(), settings.corpus()).await?;
         let stream = database::open_relaxed(&db).await?;
+        let models = Arc::new(models(&settings, &corpus)?);
         let app = App {
             journal: Journal::start(stream.clone()),
             stream,
             db,
             models: Arc::new(models(&settings, &corpus)?),
             credentials: Arc::new(credentials),
+            limits,
+            figures: Figures::new(models.known().into_iter().map(|model| model.name)),
+            models,
             outside: Outside::new(settings.mcp_servers.clone())?,
             hub: Arc::new(Hub::default()),
             fetcher: settings.fetcher(&[])?,
@@ -132,6 +141,9 @@ impl Service {
         };
         let workers = Workers::start(&app.corpus).await?;
         let jobs = (role != Role::Command).then(|| Jobs::start(&app));
+        if role == Role::Server {
+            app.limits.keep();
+        }
         let keeper = (role != Role::Worker).then(|| Keeper::start(&app));
         Ok(Self { app, first_sign_in, workers, jobs, keeper, postgres })
     }

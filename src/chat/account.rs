@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::receipt::{Open, milliseconds};
 use super::state::Generation;
+use crate::figures::Spent;
 use crate::llm::{Provider, Request, Usage};
 use crate::storage::calls::{self, Call, Purpose};
 
@@ -45,6 +46,11 @@ impl Generation {
         if !provider.capabilities().instructed {
             return;
         }
+        if let Some(reservation) = &mut self.reservation {
+            reservation.used(u64::from(usage.input_tokens) + u64::from(usage.output_tokens));
+        }
+        let spent = Spent { input: usage.input_tokens, output: usage.output_tokens, cost };
+        self.app.figures.called(provider.name(), spent);
         self.receipt.calls.push(json!({
             "purpose": purpose, "model": provider.name(), "provider": provider.provider(), "usage": usage,
             "cost_usd": cost, "ms": milliseconds(time), "outcome": outcome,

@@ -1,6 +1,7 @@
 //! Asking: what a front door calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
@@ -12,11 +13,19 @@ use super::state::{Generation, Taken};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{ConversationId, MessageId};
+use crate::limits::{Reservation, Who};
+use crate::llm::Provider;
 use crate::retrieve;
 use crate::storage::answers::{self, Place, Stored};
 use crate::storage::conversations;
 use crate::storage::idempotency::{self, Kept};
 use crate::storage::messages::{self, Message, Part, Role};
+
+/// Tokens that a model may read for an answer, as far as they are set aside
+/// before: what usually suffices for the question, its evidence and the steps.
+const READ: usize = 8_192;
+/// What making an answer may take beyond its own time limit, for its title.
+const AFTERWARDS: Duration = Duration::from_mins(1);
 
 /// What is to be answered.
 enum Subject {
@@ -33,7 +42,8 @@ enum Subject {
 /// # Errors
 /// [`Error::Invalid`] for a question that cannot be asked, [`Error::NotFound`]
 /// for a conversation that the scope does not have, [`Error::Conflict`] for a
-/// key that was used for something else.
+/// key that was used for something else, [`Error::Limited`] and
+/// [`Error::UsedUp`] for a caller who has no tokens left.
 pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask) -> Result<Asked> {
     check(&ask.content)?;
     start(app, scope, conversation, ask, Subject::New).await
@@ -103,6 +113,8 @@ async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, 
     // In a task of its own: a caller that goes away in the middle must not leave
     // half a question behind.
     let taken = tokio::spawn(as_owner(scope, take(app.clone(), scope, conversation, ask, subject))).await;
+    let who = Who::present(scope.owner());
+    let taken = tokio::spawn(take(app.clone(), scope, who, conversation, ask, subject)).await;
     taken.map_err(anyhow::Error::from)?
 }
 
@@ -119,7 +131,7 @@ async fn kept(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<As
 }
 
 /// Stores the question and starts its answer, to the end.
-async fn take(app: App, scope: Scope, id: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
+async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
     // The embedding is made while the question is stored.
     let embedding = Embedding::start(&app, &ask.content);
     let conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
@@ -129,6 +141,7 @@ async fn take(app: App, scope: Scope, id: ConversationId, ask: Ask, subject: Sub
             format!("cannot be looked at by the model `{}`; choose another or leave them out", provider.name());
         return Err(Error::Invalid { field: "parts", problem });
     }
+    let reservation = reserve(&app, &who, provider.as_ref(), ask.max_tokens).await?;
     let mut tx = app.db.begin().await?;
     let question = match subject {
         Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts()).await?,
@@ -154,10 +167,26 @@ async fn take(app: App, scope: Scope, id: ConversationId, ask: Ask, subject: Sub
     }
     let record = Record::new(&app, scope, asked.answer, Arc::clone(&live));
     let follows = question.parent.is_some();
-    let taken = Taken { asked, follows, conversation, provider, record, ask, embedding };
+    let taken = Taken { asked, follows, conversation, provider, record, ask, embedding, reservation };
     let generation = Generation::new(app.clone(), scope, taken);
     tokio::spawn(as_owner(scope, make(app, scope, asked.answer, live, generation)));
     Ok(asked)
+}
+
+/// Sets tokens of the caller's day aside. The answerer that quotes takes none.
+async fn reserve(
+    app: &App,
+    who: &Who,
+    provider: &dyn Provider,
+    max_tokens: Option<u32>,
+) -> Result<Option<Reservation>> {
+    if !provider.capabilities().instructed {
+        return Ok(None);
+    }
+    let written = max_tokens.unwrap_or(app.settings.max_answer_tokens);
+    let tokens = provider.context_window().min(READ) as u64 + u64::from(written);
+    let time = Duration::from_secs(app.settings.answer_timeout) + AFTERWARDS;
+    Ok(Some(app.limits.reserve(who, tokens, time).await?))
 }
 
 async fn kept_by_another(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Asked> {

@@ -144,17 +144,21 @@ impl Generation {
 
     async fn search(&mut self, text: &str) -> Result<Vec<Passage>> {
         let mut query = self.query(text.to_owned(), EVIDENCE);
+        let mut embed = Duration::ZERO;
         // Only the question as it was asked was embedded beforehand.
         if text == self.ask.content
             && let Some(embedding) = self.embedding.take()
         {
             let (vector, time) = embedding.finish().await?;
             query.dense = Some(vector);
-            self.receipt.embed += time;
+            embed += time;
         }
         let retrieved = retrieve::retrieve(&self.app.corpus, self.scope, &query).await?;
-        self.receipt.embed += retrieved.embed;
+        embed += retrieved.embed;
+        self.receipt.embed += embed;
         self.receipt.search += retrieved.search;
+        self.app.figures.searched("embed", embed);
+        self.app.figures.searched("search", retrieved.search);
         Ok(retrieved.passages)
     }
 

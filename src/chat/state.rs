@@ -12,6 +12,7 @@ use super::receipt::Receipt;
 use super::record::{New, Record};
 use super::toolset::Toolset;
 use crate::app::App;
+use crate::limits::Reservation;
 use crate::llm::Provider;
 use crate::prompt;
 use crate::storage::conversations::Conversation;
@@ -39,6 +40,8 @@ pub(super) struct Generation {
     pub(super) fence: String,
     pub(super) tools: Toolset,
     pub(super) receipt: Receipt,
+    /// Tokens of the caller's day; what was used counts when it is dropped.
+    pub(super) reservation: Option<Reservation>,
     /// What the answer is made from, once that is known.
     pub(super) key: Option<Vec<u8>>,
     pub(super) started: Instant,
@@ -54,11 +57,12 @@ pub(super) struct Taken {
     pub(super) record: Record,
     pub(super) ask: Ask,
     pub(super) embedding: Embedding,
+    pub(super) reservation: Option<Reservation>,
 }
 
 impl Generation {
     pub(super) fn new(app: App, scope: Scope, taken: Taken) -> Self {
-        let Taken { asked, follows, conversation, provider, record, ask, embedding } = taken;
+        let Taken { asked, follows, conversation, provider, record, ask, embedding, reservation } = taken;
         Self {
             app,
             scope,
@@ -76,6 +80,7 @@ impl Generation {
             fence: prompt::fence(),
             tools: Toolset::default(),
             receipt: Receipt::default(),
+            reservation,
             key: None,
             started: Instant::now(),
         }

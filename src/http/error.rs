@@ -2,7 +2,7 @@
 //! helps, and nothing internal.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use footnote_ingest::Error as CorpusError;
@@ -11,7 +11,13 @@ use tower_http::request_id::RequestId;
 use utoipa::ToSchema;
 
 use crate::error::Error;
+use crate::limits;
 use crate::llm::LlmError;
+
+/// Tells clients that try again by themselves whether that is of use.
+static SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// What callers are held to.
+const LIMITS: &[&str] = &["requests", "streams", "tokens", "documents", "bytes", "pages", "chunks", "fetches"];
 
 /// An error on its way out. The envelope around it is made by [`envelope`],
 /// which knows the request's id.
@@ -81,11 +87,22 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", surface, message)
     }
 
+    /// There is room again when some time has passed.
+    pub(super) fn rate_limited(surface: &str, message: impl Into<String>, retry_after: u64) -> Self {
+        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", surface, message);
+        Self { retry_after: Some(retry_after), ..error }
+    }
+
     /// Nothing is freed unless the caller does it, but for what counts by the
     /// day: it is no use to come back soon.
     pub(super) fn quota(surface: &str, message: impl Into<String>) -> Self {
-        let error = Self::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", surface, message);
-        Self { retry_after: Some(3600), ..error }
+        Self::new(StatusCode::FORBIDDEN, "quota_exceeded", surface, message)
+    }
+
+    /// The limit that the caller met, if it is one.
+    pub(super) fn limit(&self) -> Option<&'static str> {
+        let is_limit = matches!(self.kind, "rate_limited" | "quota_exceeded");
+        LIMITS.iter().copied().find(|limit| is_limit && *limit == self.surface)
     }
 
     pub(super) fn unavailable(surface: &str, message: impl Into<String>, retry_after: u64) -> Self {
@@ -117,6 +134,10 @@ impl From<Error> for ApiError {
             Error::Unauthorized(message) => Self::unauthorized(message),
             Error::Forbidden { what, .. } => Self::forbidden(what, error.to_string()),
             Error::TooOften { what, seconds } => Self::too_often(what, error.to_string(), seconds),
+            Error::Limited { what, retry_after } => {
+                Self::rate_limited(what, error.to_string(), limits::seconds(retry_after))
+            }
+            Error::UsedUp { what, .. } => Self::quota(what, error.to_string()),
             Error::Busy(what) => Self::unavailable(what, error.to_string(), 1),
             Error::Llm(error) => model(&error),
             Error::Corpus(error) => corpus(error),
@@ -175,6 +196,8 @@ impl IntoResponse for ApiError {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        if self.kind == "quota_exceeded" {
+            response.headers_mut().insert(SHOULD_RETRY.clone(), HeaderValue::from_static("false"));
         }
         response.extensions_mut().insert(self);
         response

@@ -1,5 +1,7 @@
 //! Who may come in before anything is read: requests that name the service as it
 //! is called, and pages of no other site.
+//! Who may come in before anything is read: while there is one local user, only
+//! pages and programs of this machine, and pages of the origins that are named.
 //!
 //! A web page of a stranger can make a browser send requests here. `Host` names
 //! betray a rebound DNS name; `Origin` betrays a page of another site.
@@ -55,6 +57,16 @@ impl Hosts {
 
 pub(super) async fn check(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     match admit(&hosts, request.uri().authority(), request.headers()) {
+/// Who is let in.
+#[derive(Debug, Clone)]
+pub(super) struct Door {
+    pub(super) hosts: Hosts,
+    /// Origins of other sites whose pages may call.
+    pub(super) origins: Arc<[String]>,
+}
+
+pub(super) async fn check(State(door): State<Door>, request: Request, next: Next) -> Response {
+    match admit(&door, request.uri().authority(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
@@ -65,10 +77,14 @@ fn admit(hosts: &Hosts, authority: Option<&Authority>, headers: &HeaderMap) -> R
     if *hosts != Hosts::Any && !host.is_some_and(|host| hosts.know(host)) {
         let message = "call the service as `localhost` or `127.0.0.1`, or name this host in `allowed_hosts`";
         return Err(ApiError::forbidden("host", message));
+fn admit(door: &Door, authority: Option<&Authority>, headers: &HeaderMap) -> Result<(), ApiError> {
+    let host = text(headers, &header::HOST).or(authority.map(Authority::as_str));
+    if door.hosts == Hosts::Loopback && !host.is_some_and(is_loopback) {
+        return Err(ApiError::forbidden("host", "call the service as `localhost` or `127.0.0.1`"));
     }
     let foreign = text(headers, &header::ORIGIN).is_some_and(|origin| {
         let site = origin.split_once("://").map(|(_, site)| site);
-        site.is_none() || site != host
+        (site.is_none() || site != host) && !door.origins.iter().any(|named| named == origin)
     });
     if foreign {
         return Err(ApiError::forbidden("origin", "pages of other sites may not call the service"));
@@ -89,6 +105,10 @@ fn is_loopback(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn door(hosts: Hosts) -> Door {
+        Door { hosts, origins: ["https://chat.example.org".to_owned()].into() }
+    }
+
     fn asked(host: &str, origin: Option<&str>) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().expect("a value"));
@@ -96,6 +116,7 @@ mod tests {
             headers.insert(header::ORIGIN, origin.parse().expect("a value"));
         }
         admit(&Hosts::loopback(), None, &headers).is_ok()
+        admit(&door(Hosts::Loopback), None, &headers).is_ok()
     }
 
     #[test]
@@ -127,11 +148,27 @@ mod tests {
             assert!(!hosts.know(unknown), "{unknown}");
         }
         assert_eq!(Hosts::new(IpAddr::from([0, 0, 0, 0]), &Settings::default()), Hosts::Any);
+    fn a_page_of_a_named_origin_comes_in_and_nobody_who_looks_like_it() {
+        assert!(asked("localhost:8080", Some("https://chat.example.org")));
+        for origin in [
+            "http://chat.example.org",
+            "https://chat.example.org:8443",
+            "https://chat.example.org.evil.example",
+            "https://sub.chat.example.org",
+            "https://evilchat.example.org",
+            "https://example.org",
+            "chat.example.org",
+            "",
+        ] {
+            assert!(!asked("localhost:8080", Some(origin)), "{origin}");
+        }
     }
 
     #[test]
     fn a_request_without_a_host_is_turned_away() {
         assert!(admit(&Hosts::loopback(), None, &HeaderMap::new()).is_err());
         assert!(admit(&Hosts::Any, None, &HeaderMap::new()).is_ok());
+        assert!(admit(&door(Hosts::Loopback), None, &HeaderMap::new()).is_err());
+        assert!(admit(&door(Hosts::Any), None, &HeaderMap::new()).is_ok());
     }
 }

@@ -4,14 +4,18 @@
 //! Imports services; no rule about documents or answers lives here.
 
 mod admission;
+mod access;
+mod address;
 mod artifacts;
 mod asking;
 mod attachment;
 mod auth;
 mod caller;
+mod class;
 mod collections;
 mod conversation_search;
 mod conversations;
+mod cors;
 mod documents;
 mod error;
 mod export;
@@ -20,6 +24,7 @@ mod feedback;
 mod guard;
 mod health;
 mod jobs;
+mod limit;
 mod maintenance;
 mod me;
 mod members;
@@ -36,21 +41,31 @@ mod revisions;
 mod schedules;
 mod search;
 mod simple_chat;
+mod security;
+mod shed;
+mod tail;
 mod tools;
 mod ui_stream;
 mod upload;
 mod usage;
 mod users;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, Request};
+use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode, Version, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -65,6 +80,10 @@ use error::ApiError;
 
 /// Bytes of a JSON body, at most.
 const MAX_JSON: usize = 2 * 1024 * 1024;
+/// How long a body may stand still while it is read.
+const BODY_IDLE: Duration = Duration::from_secs(15);
+/// Bytes from which compression pays.
+const WORTH_COMPRESSING: u64 = 1024;
 
 /// The header that names a request in replies and in the log.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -177,10 +196,12 @@ pub fn description() -> Document {
 pub fn router(app: App, hosts: Hosts) -> Router {
     let (routes, description) = native().split_for_parts();
     let request_id = REQUEST_ID.clone();
-    let nosniff = SetResponseHeaderLayer::overriding(
-        HeaderName::from_static("x-content-type-options"),
-        HeaderValue::from_static("nosniff"),
-    );
+    let settings = &app.settings;
+    // Both were read when the service started, and would have kept it from it.
+    let origins: Arc<[String]> = settings.origins().unwrap_or_default().into();
+    let proxies = address::Proxies::new(settings.proxies().unwrap_or_default());
+    let access = access::Access { figures: app.figures.clone(), slow: Duration::from_millis(settings.slow_ms) };
+    let places = shed::Shed::new(&settings.limits, app.figures.clone());
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .merge(mcp::routes())
@@ -188,30 +209,41 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(from_fn_with_state(app.clone(), admission::admit))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
-        .layer(from_fn_with_state(hosts, guard::check))
+        .layer(from_fn_with_state(app.clone(), limit::hold))
+        // Who asks must be known above this line: limits go by it.
         .layer(DefaultBodyLimit::max(MAX_JSON))
         .layer(nosniff)
         // Within the envelope, which leaves alone what has its body.
         .layer(from_fn(ui_stream::plain))
+        .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .layer(from_fn_with_state(places, shed::guard))
+        .layer(from_fn_with_state(proxies, address::note))
+        .layer(cors::layer(&origins))
+        .layer(from_fn_with_state(guard::Door { hosts, origins }, guard::check))
         // Outside of all that can fail, so that every error gets its envelope.
         .layer(from_fn(error::envelope))
+        .layer(CompressionLayer::new().compress_when(is_worth_compressing))
+        .layer(from_fn(security::headers))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
-        .layer(TraceLayer::new_for_http().make_span_with(span).on_request(()).on_response(log))
+        .layer(from_fn_with_state(access, access::log))
         .layer(SetRequestIdLayer::new(request_id, MakeRequestUuid))
         .with_state(app)
 }
 
-fn span<B>(request: &Request<B>) -> tracing::Span {
-    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
-    // The path alone: what is asked for stays out of the log.
-    tracing::info_span!("request", id, method = %request.method(), path = request.uri().path())
-}
-
-fn log(response: &Response, latency: std::time::Duration, _span: &tracing::Span) {
-    let status = response.status();
-    if status.is_server_error() {
-        tracing::warn!(status = status.as_u16(), ?latency, "answered");
-    } else {
-        tracing::debug!(status = status.as_u16(), ?latency, "answered");
-    }
+/// Text that is not small. Streams of events must not wait in a compressor, and
+/// what is compressed already does not shrink.
+fn is_worth_compressing(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
+    let is_text = kind.starts_with("text/") && kind != "text/event-stream";
+    let is_code = matches!(
+        kind,
+        "application/json"
+            | "application/javascript"
+            | "application/xml"
+            | "application/openmetrics-text"
+            | "image/svg+xml"
+    );
+    let length: u64 = text(header::CONTENT_LENGTH).parse().unwrap_or(u64::MAX);
+    (is_text || is_code) && length >= WORTH_COMPRESSING
 }

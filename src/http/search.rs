@@ -72,6 +72,8 @@ pub(super) async fn search(
         dense: None,
     };
     let found = retrieve::retrieve(&app.corpus, scope, &query).await?;
+    app.figures.searched("embed", found.embed);
+    app.figures.searched("search", found.search);
     let timings =
         Timings { embed_ms: found.embed.as_secs_f64() * 1000.0, search_ms: found.search.as_secs_f64() * 1000.0 };
     Ok(axum::Json(Found { passages: found.passages, timings }))

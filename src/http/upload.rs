@@ -119,6 +119,8 @@ struct About {
     responses(
         (status = 202, body = Accepted), (status = 403, body = Envelope), (status = 404, body = Envelope), (status = 413, body = Envelope),
         (status = 422, body = Envelope), (status = 429, body = Envelope), (status = 503, body = Envelope),
+        (status = 202, body = Accepted), (status = 403, body = Envelope), (status = 404, body = Envelope),
+        (status = 413, body = Envelope), (status = 422, body = Envelope), (status = 429, body = Envelope), (status = 503, body = Envelope),
     )
 )]
 pub(super) async fn upload(

@@ -14,6 +14,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Connections at most.
 const POOL: u32 = 16;
+/// How long a request may wait for one of them; then it is told to come back.
+const POOL_WAIT: Duration = Duration::from_secs(2);
+/// How long the answers' own writing may wait: nobody can be told to come back.
+const STREAM_WAIT: Duration = Duration::from_secs(5);
+/// How often the first connection is tried: a machine that starts is slow.
+const ATTEMPTS: u32 = 3;
 
 /// Connects and brings the schema up to date. The pool has all rights: it is for
 /// the start, and for looking on from outside; [`guarded`] makes the service's.
@@ -21,11 +27,14 @@ const POOL: u32 = 16;
 /// # Errors
 /// What the database says.
 pub async fn open(options: PgConnectOptions) -> Result<PgPool> {
-    let pool = PgPoolOptions::new()
-        .max_connections(POOL)
-        .acquire_timeout(Duration::from_secs(5))
-        .connect_with(options)
-        .await?;
+    let pool = PgPoolOptions::new().max_connections(POOL).acquire_timeout(POOL_WAIT).connect_lazy_with(options);
+    let mut attempts = 1;
+    while let Err(error) = pool.acquire().await {
+        if attempts == ATTEMPTS || !matches!(error, sqlx::Error::PoolTimedOut) {
+            return Err(error.into());
+        }
+        attempts += 1;
+    }
     MIGRATIONS.run(&pool).await.map_err(|error| {
         Error::Internal(anyhow::Error::new(error).context("the database's schema cannot be brought up to date"))
     })?;
@@ -55,6 +64,13 @@ pub async fn open_relaxed(db: &PgPool) -> Result<PgPool> {
     let options = (*db.connect_options()).clone().options([("synchronous_commit", "off")]);
     let pool = PgPoolOptions::new().max_connections(POOL).min_connections(1).acquire_timeout(Duration::from_secs(5));
     Ok(rights::guarded(pool).connect_with(options).await?)
+    let pool = PgPoolOptions::new()
+        .max_connections(POOL)
+        .min_connections(1)
+        .acquire_timeout(STREAM_WAIT)
+        .connect_with(options)
+        .await?;
+    Ok(pool)
 }
 
 /// Connects to the private server, making the database when it is missing.

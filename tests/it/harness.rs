@@ -14,6 +14,8 @@ use footnote::client::Transport;
 use footnote::config::Settings;
 use footnote::credentials::Passwords;
 use footnote::credentials::password::Load;
+use axum::http::{HeaderMap, Request, StatusCode};
+use footnote::config::{LimitSettings, Settings};
 use footnote::http::{self, Hosts};
 use footnote::startup::{Role, Service};
 use footnote::storage::database;
@@ -143,6 +145,8 @@ impl TestApp {
             model_dir: Some(model_dir()),
             parser_program: Some(env!("CARGO_BIN_EXE_footnote").into()),
             onnxruntime: Some(runtime()),
+            // A test asks as much as it likes, unless it is about limits.
+            limits: LimitSettings::none(),
             ..Settings::default()
         };
         change(&mut settings);
