@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::credentials::Credentials;
 use crate::figures::Figures;
 use crate::limits::Limits;
+use crate::ledger::Ledger;
 use crate::models::Models;
 use crate::outside::Outside;
 
@@ -26,6 +27,8 @@ pub struct App {
     pub journal: Journal,
     /// Who may come in.
     pub credentials: Arc<Credentials>,
+    /// Writes down what calls took that are passed on to providers.
+    pub ledger: Ledger,
     /// Documents and their index.
     pub corpus: Corpus,
     /// Who can answer.

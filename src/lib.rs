@@ -10,6 +10,8 @@
 //! * [`config`]
 //! * [`storage`], [`llm`], [`limits`], [`credentials`], [`telemetry`], [`figures`]
 //! * [`models`], [`outside`], [`app`]: the one cloneable state
+//! * [`storage`], [`llm`], [`credentials`], [`telemetry`]
+//! * [`models`], [`outside`], [`ledger`], [`app`]: the one cloneable state
 //! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`], [`reembed`]
 //! * [`chat`], [`conversations`]
 //! * [`mcp`]: what models of other programs are offered
@@ -33,6 +35,7 @@ pub mod http;
 pub mod ids;
 pub mod jobs;
 pub mod limits;
+pub mod ledger;
 pub mod llm;
 pub mod mcp;
 pub mod mcp_client;

@@ -31,6 +31,7 @@ use crate::error::{Error, Result};
 use crate::figures::Figures;
 use crate::jobs::Jobs;
 use crate::limits::Limits;
+use crate::ledger::Ledger;
 use crate::llm::extractive;
 use crate::models::Models;
 use crate::outside::Outside;
@@ -126,6 +127,7 @@ impl Service {
         let models = Arc::new(models(&settings, &corpus)?);
         let app = App {
             journal: Journal::start(stream.clone()),
+            ledger: Ledger::start(stream.clone()),
             stream,
             db,
             models: Arc::new(models(&settings, &corpus)?),
@@ -157,6 +159,7 @@ impl Service {
             jobs.stop().await;
         }
         self.workers.stop().await;
+        self.app.ledger.settled().await;
         self.app.stream.close().await;
         self.app.db.close().await;
         if let Some(postgres) = self.postgres

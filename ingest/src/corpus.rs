@@ -139,9 +139,34 @@ impl Corpus {
     /// [`Error::TooLarge`], [`Error::DiskFull`], [`Error::Quota`], or what the
     /// database says.
     pub async fn submit(&self, scope: Scope, incoming: &Incoming<'_>) -> Result<(DocumentId, Outcome)> {
-        self.check_size(incoming.key, incoming.bytes.len() as u64)?;
-        self.check_disk(incoming.bytes.len() as u64)?;
         let sha256 = Sha256::digest(incoming.bytes);
+        self.take_in(scope, incoming, &sha256, incoming.bytes.len() as u64).await
+    }
+
+    /// Takes a document in whose bytes are kept already: of `incoming` they are
+    /// left empty.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when they are gone; else as [`Corpus::submit`].
+    pub async fn submit_kept(
+        &self,
+        scope: Scope,
+        incoming: &Incoming<'_>,
+        sha256: &[u8],
+        bytes: u64,
+    ) -> Result<(DocumentId, Outcome)> {
+        self.take_in(scope, incoming, sha256, bytes).await
+    }
+
+    async fn take_in(
+        &self,
+        scope: Scope,
+        incoming: &Incoming<'_>,
+        sha256: &[u8],
+        bytes: u64,
+    ) -> Result<(DocumentId, Outcome)> {
+        self.check_size(incoming.key, bytes)?;
+        self.check_disk(bytes)?;
         let upload = documents::Upload {
             collection: incoming.collection,
             key: incoming.key,
@@ -149,8 +174,8 @@ impl Corpus {
             uri: incoming.uri,
             media_type: incoming.media_type,
             meta: &incoming.meta,
-            sha256: &sha256,
-            bytes: i64::try_from(incoming.bytes.len()).unwrap_or(i64::MAX),
+            sha256,
+            bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
             version: incoming.version,
             force: incoming.force,
             priority: incoming.priority,
@@ -160,8 +185,12 @@ impl Corpus {
         let gate = Gate::open(&mut tx, self.config.quotas, [scope.owner()]).await?;
         gate.check_upload(&mut tx, scope, upload.collection, upload.key, upload.bytes).await?;
         let (document, outcome) = documents::submit(&mut tx, scope, &upload).await?;
-        if outcome != Outcome::Unchanged {
-            originals::keep(&mut tx, scope, &sha256, incoming.bytes).await?;
+        if incoming.bytes.len() as u64 == bytes {
+            if outcome != Outcome::Unchanged {
+                originals::keep(&mut tx, scope, sha256, incoming.bytes).await?;
+            }
+        } else if !originals::hold(&mut tx, scope, sha256).await? {
+            return Err(Error::NotFound("file"));
         }
         tx.commit().await?;
         self.work.notify_waiters();
@@ -281,7 +310,10 @@ impl Corpus {
     }
 
     /// Refuses to take in what the disk of the embedded store has no room for.
-    fn check_disk(&self, bytes: u64) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::DiskFull`].
+    pub fn check_disk(&self, bytes: u64) -> Result<()> {
         match &self.config.index {
             // The bytes, their text and their index: a few times the upload.
             IndexConfig::Edge(folder) => DiskGuard::new(folder, self.config.disk_reserve).check(4 * bytes),

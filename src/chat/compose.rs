@@ -51,6 +51,7 @@ impl Conversing<'_> {
             tool_choice,
             max_tokens: generation.max_tokens(),
             temperature: generation.ask.temperature,
+            format: None,
         };
         self.generation.receipt.fitted = Some(fitted);
         Ok((request, parts))

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::hub::Stop;
 use crate::app::App;
 use crate::ids::MessageId;
-use crate::storage::{answers, idempotency};
+use crate::storage::{answers, hidden, idempotency};
 
 /// How often. Three times within a lease.
 const BEAT: Duration = Duration::from_secs(2);
@@ -51,6 +51,11 @@ async fn beat(app: App) {
             && let Err(error) = idempotency::forget_old(&app.db).await
         {
             tracing::warn!(%error, "old idempotency keys could not be forgotten");
+        }
+        if beat % FORGET == 0
+            && let Err(error) = hidden::forget_old(&app.db).await
+        {
+            tracing::warn!(%error, "conversations that ended with their answers could not be forgotten");
         }
         if let Err(error) = round(&app).await {
             tracing::warn!(%error, "the leases of answers could not be prolonged");

@@ -23,11 +23,11 @@ const LIMITS: &[&str] = &["requests", "streams", "tokens", "documents", "bytes",
 /// which knows the request's id.
 #[derive(Debug, Clone)]
 pub(super) struct ApiError {
-    status: StatusCode,
-    kind: &'static str,
-    surface: String,
-    message: String,
-    retry_after: Option<u64>,
+    pub(super) status: StatusCode,
+    pub(super) kind: &'static str,
+    pub(super) surface: String,
+    pub(super) message: String,
+    pub(super) retry_after: Option<u64>,
 }
 
 /// What an error looks like.
@@ -48,7 +48,7 @@ struct Body {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, kind: &'static str, surface: &str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, kind: &'static str, surface: &str, message: impl Into<String>) -> Self {
         Self { status, kind, surface: surface.to_owned(), message: message.into(), retry_after: None }
     }
 

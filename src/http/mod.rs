@@ -33,6 +33,7 @@ mod messages;
 mod metrics;
 mod models;
 mod needs;
+mod openai;
 mod page;
 mod parts;
 mod progress;
@@ -103,6 +104,7 @@ static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
         (name = "accounts", description = "Who may come in"),
         (name = "chat", description = "A message in, an answer out"),
         (name = "ai-sdk", description = "Chats for front ends built with the AI SDK"),
+        (name = "openai", description = "The same for clients that speak OpenAI's API"),
         (name = "service", description = "Health and upkeep"),
     ),
     modifiers(&Bearer),
@@ -184,9 +186,10 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(ui_stream::chat).layer(DefaultBodyLimit::max(parts::MAX_BODY)))
         .routes(routes!(ui_stream::resume))
         .routes(routes!(ui_stream::stop))
+        .merge(openai::routes())
 }
 
-/// The description of every native route.
+/// The description of every route.
 #[must_use]
 pub fn description() -> Document {
     native().into_openapi()
@@ -220,6 +223,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .layer(from_fn_with_state(proxies, address::note))
         .layer(cors::layer(&origins))
         .layer(from_fn_with_state(guard::Door { hosts, origins }, guard::check))
+        .layer(from_fn(openai::shape))
         // Outside of all that can fail, so that every error gets its envelope.
         .layer(from_fn(error::envelope))
         .layer(CompressionLayer::new().compress_when(is_worth_compressing))

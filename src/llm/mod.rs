@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::error::LlmError;
-pub use self::request::{Image, Request, Role, Source, Step, ToolCall, ToolChoice, ToolResult, ToolSpec, Turn};
+pub use self::request::{Format, Image, Request, Role, Source, Step, ToolCall, ToolChoice, ToolResult, ToolSpec, Turn};
 
 /// Name of the answerer that needs no model: it quotes the documents.
 pub const EXTRACTIVE: &str = "extractive";

@@ -36,6 +36,8 @@ pub struct Request {
     pub max_tokens: u32,
     /// Randomness; none leaves it to the model.
     pub temperature: Option<f32>,
+    /// What the answer's text must be; none leaves it to the model.
+    pub format: Option<Format>,
 }
 
 impl Request {
@@ -55,8 +57,25 @@ impl Request {
             tool_choice: ToolChoice::Auto,
             max_tokens,
             temperature: None,
+            format: None,
         }
     }
+}
+
+/// What an answer's text must be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Format {
+    /// A JSON object.
+    Json,
+    /// JSON that fits a schema.
+    Schema {
+        /// The schema's name.
+        name: String,
+        /// The schema.
+        schema: Value,
+        /// Whether nothing else may come, for providers that tell it apart.
+        strict: bool,
+    },
 }
 
 /// One turn of a conversation.

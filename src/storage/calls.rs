@@ -78,6 +78,71 @@ pub async fn record(db: impl PgExecutor<'_>, scope: Scope, call: &Call<'_>) -> s
     Ok(())
 }
 
+/// A call that was made for no answer of ours, as it waits to be recorded.
+#[derive(Debug, Clone)]
+pub struct Passed {
+    /// Whose it was.
+    pub scope: Scope,
+    /// Who was asked.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// What it took.
+    pub usage: Usage,
+    /// Dollars, where a price is known.
+    pub cost: Option<f64>,
+    /// How long it took.
+    pub milliseconds: i64,
+    /// `ok`, `cancelled`, or the code of what went wrong.
+    pub outcome: &'static str,
+}
+
+/// Records calls that were passed on, in one statement.
+///
+/// # Errors
+/// What the database says.
+pub async fn record_all(db: impl PgExecutor<'_>, calls: &[Passed]) -> sqlx::Result<()> {
+    let each = |token: fn(&Usage) -> u32| -> Vec<i64> { calls.iter().map(|call| token(&call.usage).into()).collect() };
+    let ids: Vec<Uuid> = calls.iter().map(|_| Uuid::now_v7()).collect();
+    let owners: Vec<Uuid> = calls.iter().map(|call| call.scope.owner().0).collect();
+    let providers: Vec<&str> = calls.iter().map(|call| call.provider.as_str()).collect();
+    let models: Vec<&str> = calls.iter().map(|call| call.model.as_str()).collect();
+    let estimated: Vec<bool> = calls.iter().map(|call| call.usage.estimated).collect();
+    let costs: Vec<Option<f64>> = calls.iter().map(|call| call.cost).collect();
+    let times: Vec<i64> = calls.iter().map(|call| call.milliseconds).collect();
+    let outcomes: Vec<&str> = calls.iter().map(|call| call.outcome).collect();
+    // An owner who is gone by now has no bill.
+    sqlx::query!(
+        r#"
+        insert into model_calls (
+            id, owner_id, purpose, provider, model, input_tokens, cached_tokens, output_tokens, estimated, cost_usd,
+            milliseconds, outcome, created_at
+        )
+        select call.id, users.id, 'answer', call.provider, call.model, call.input, call.cached, call.output,
+               call.estimated, call.cost, call.milliseconds, call.outcome, now()
+        from unnest(
+            $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bool[],
+            $9::float8[], $10::bigint[], $11::text[]
+        ) as call (id, owner_id, provider, model, input, cached, output, estimated, cost, milliseconds, outcome)
+        join users on users.id = call.owner_id
+        "#,
+        &ids,
+        &owners,
+        &providers as _,
+        &models as _,
+        &each(|usage| usage.input_tokens),
+        &each(|usage| usage.cached_tokens),
+        &each(|usage| usage.output_tokens),
+        &estimated,
+        &costs as _,
+        &times,
+        &outcomes as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// What calls of one day, model and purpose came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Spent {

@@ -55,10 +55,11 @@ pub async fn search(
         ), places as (
             select c.id as conversation_id, null::uuid as message_id, ts_rank(c.words, query.words, 1) as rank
             from conversations c, query
-            where c.owner_id = $1 and c.titled_by <> 'default' and c.words @@ query.words
+            where c.owner_id = $1 and c.origin = 'native' and c.titled_by <> 'default' and c.words @@ query.words
             union all
             select m.conversation_id, m.id, ts_rank(m.words, query.words, 1)
-            from messages m, query
+            from query, messages m
+            join conversations c on c.id = m.conversation_id and c.origin = 'native'
             where m.owner_id = $1 and m.words @@ query.words
         ), best as (
             select distinct on (conversation_id) conversation_id, message_id, rank

@@ -201,7 +201,7 @@ pub async fn list(
             collections as "collections: Vec<CollectionId>", model, system_prompt, tools,
             leaf_id as "leaf_id: MessageId", archived_at, created_at, updated_at
         from conversations
-        where owner_id = $1
+        where owner_id = $1 and origin = 'native'
           and (archived_at is not null) = $2
           and ($3::timestamptz is null or (updated_at, id) < ($3, $4))
         order by updated_at desc, id desc

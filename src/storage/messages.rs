@@ -243,6 +243,7 @@ pub async fn latest_questions(db: impl PgExecutor<'_>, scope: Scope, limit: i64)
         from (
             select part.value ->> 'text' as question, max(m.created_at) as asked_at
             from messages m
+            join conversations c on c.id = m.conversation_id and c.origin = 'native'
             cross join lateral jsonb_array_elements(m.parts) part
             where m.owner_id = $1 and m.role = 'user' and part.value ->> 'type' = 'text'
             group by 1

@@ -45,6 +45,7 @@ mod mcp_face;
 mod mcp_stdio;
 mod obedient;
 mod ocr;
+mod openai_chat;
 mod operations;
 mod outside;
 mod pages;

@@ -13,14 +13,7 @@ use crate::scope::Scope;
 pub async fn keep(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, sha256: &[u8], bytes: &[u8]) -> sqlx::Result<()> {
     loop {
         // Waits for who is about to drop them. Keepers do not wait for each other.
-        let found = sqlx::query_scalar!(
-            r#"select true as "found!" from originals where owner_id = $1 and sha256 = $2 for key share"#,
-            scope.owner() as _,
-            sha256,
-        )
-        .fetch_optional(&mut **tx)
-        .await?;
-        if found.is_some() {
+        if hold(tx, scope, sha256).await? {
             return Ok(());
         }
         let inserted = sqlx::query!(
@@ -40,6 +33,22 @@ pub async fn keep(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, sha256: &[u8],
             return Ok(());
         }
     }
+}
+
+/// Holds bytes that are there already: nobody drops them until the transaction
+/// ends. Whether they are.
+///
+/// # Errors
+/// What the database says.
+pub async fn hold(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, sha256: &[u8]) -> sqlx::Result<bool> {
+    let found = sqlx::query_scalar!(
+        r#"select true as "found!" from originals where owner_id = $1 and sha256 = $2 for key share"#,
+        scope.owner() as _,
+        sha256,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(found.is_some())
 }
 
 /// The bytes of a document as they came in, with its media type and key.
@@ -77,7 +86,7 @@ pub async fn of_document(
     .await
 }
 
-/// Drops bytes that no document refers to any more. Those that are being kept
+/// Drops bytes that no document and no file refers to any more. Those that are being kept
 /// for another are left for the next time.
 ///
 /// # Errors
@@ -90,6 +99,9 @@ pub async fn drop_unreferenced(tx: &mut sqlx::PgTransaction<'_>, scope: Scope) -
           and not exists (
               select from documents d
               where d.owner_id = o.owner_id and d.source_sha256 = o.sha256 and d.deleted_at is null
+          )
+          and not exists (
+              select from openai_files f where f.owner_id = o.owner_id and f.sha256 = o.sha256
           )
         for update of o skip locked
         "#,
@@ -105,6 +117,9 @@ pub async fn drop_unreferenced(tx: &mut sqlx::PgTransaction<'_>, scope: Scope) -
           and not exists (
               select from documents d
               where d.owner_id = o.owner_id and d.source_sha256 = o.sha256 and d.deleted_at is null
+          )
+          and not exists (
+              select from openai_files f where f.owner_id = o.owner_id and f.sha256 = o.sha256
           )
         "#,
         scope.owner() as _,

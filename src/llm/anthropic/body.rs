@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::evidence;
-use crate::llm::{Image, Request, Role, Step, ToolChoice, ToolResult, turns};
+use crate::llm::{Format, Image, Request, Role, Step, ToolChoice, ToolResult, turns};
 
 /// The body of `POST /v1/messages`. No temperature: models of today refuse it.
 pub(super) fn of(request: &Request) -> Value {
@@ -11,8 +11,9 @@ pub(super) fn of(request: &Request) -> Value {
     body.insert("model".into(), json!(request.model));
     body.insert("max_tokens".into(), json!(request.max_tokens));
     body.insert("stream".into(), json!(true));
-    if !request.system.trim().is_empty() {
-        body.insert("system".into(), json!(request.system));
+    let system = system(request);
+    if !system.trim().is_empty() {
+        body.insert("system".into(), json!(system));
     }
     body.insert("messages".into(), Value::Array(messages(request)));
     if !request.tools.is_empty() {
@@ -30,6 +31,19 @@ pub(super) fn of(request: &Request) -> Value {
         body.insert("tool_choice".into(), choice);
     }
     Value::Object(body)
+}
+
+/// The instructions. What the answer must be is one of them: not all who speak
+/// this protocol know a field for it.
+fn system(request: &Request) -> String {
+    let wish = match &request.format {
+        None => return request.system.clone(),
+        Some(Format::Json) => "Answer with one JSON object and nothing else.".to_owned(),
+        Some(Format::Schema { schema, .. }) => {
+            format!("Answer with JSON that fits this JSON schema, and nothing else:\n{schema}")
+        }
+    };
+    if request.system.trim().is_empty() { wish } else { format!("{}\n\n{wish}", request.system) }
 }
 
 fn messages(request: &Request) -> Vec<Value> {

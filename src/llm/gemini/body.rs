@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::llm::{Request, Role, Step, ToolChoice, turns};
+use crate::llm::{Format, Request, Role, Step, ToolChoice, turns};
 
 /// The body of `streamGenerateContent`.
 pub(super) fn of(request: &Request) -> Value {
@@ -14,6 +14,12 @@ pub(super) fn of(request: &Request) -> Value {
     let mut limits = json!({ "maxOutputTokens": request.max_tokens });
     if let Some(temperature) = request.temperature {
         limits["temperature"] = json!(temperature);
+    }
+    if let Some(format) = &request.format {
+        limits["responseMimeType"] = json!("application/json");
+        if let Format::Schema { schema, .. } = format {
+            limits["responseJsonSchema"] = schema.clone();
+        }
     }
     body.insert("generationConfig".into(), limits);
     if !request.tools.is_empty() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::llm::{Image, Request, Role, Step, ToolChoice};
+use crate::llm::{Format, Image, Request, Role, Step, ToolChoice};
 
 /// Which name the limit of the answer's tokens goes by.
 ///
@@ -61,6 +61,9 @@ impl<'a> Body<'a> {
         if let Some(temperature) = request.temperature {
             body.insert("temperature".into(), json!(temperature));
         }
+        if let Some(format) = &request.format {
+            body.insert("response_format".into(), response_format(format));
+        }
         if !request.tools.is_empty() {
             let tools = request.tools.iter().map(|tool| {
                 let function = json!({
@@ -78,6 +81,15 @@ impl<'a> Body<'a> {
             body.extend(choice.map(|choice| ("tool_choice".to_owned(), choice)));
         }
         Value::Object(body)
+    }
+}
+
+fn response_format(format: &Format) -> Value {
+    match format {
+        Format::Json => json!({ "type": "json_object" }),
+        Format::Schema { name, schema, strict } => {
+            json!({ "type": "json_schema", "json_schema": { "name": name, "schema": schema, "strict": strict } })
+        }
     }
 }
 
@@ -155,6 +167,19 @@ mod tests {
         assert_eq!(Limit::of("mine.openai.azure.com"), Limit::MaxCompletionTokens);
         assert_eq!(Limit::of("notopenai.com"), Limit::MaxTokens);
         assert_eq!(Limit::of("localhost"), Limit::MaxTokens);
+    }
+
+    #[test]
+    fn the_format_of_the_answer_is_asked_for_as_the_protocol_names_it() {
+        let of = |format| {
+            let request = Request { format: Some(format), ..Request::plain("m", "s".into(), "p".into(), 9) };
+            Body::new(&request, Limit::MaxTokens).into_json()["response_format"].clone()
+        };
+        assert_eq!(of(Format::Json), json!({ "type": "json_object" }));
+        let schema = json!({ "type": "object" });
+        let told = of(Format::Schema { name: "pump".into(), schema: schema.clone(), strict: true });
+        let inner = json!({ "name": "pump", "schema": schema, "strict": true });
+        assert_eq!(told, json!({ "type": "json_schema", "json_schema": inner }));
     }
 
     #[test]

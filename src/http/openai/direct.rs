@@ -1,0 +1,109 @@
+//! A provider's model, asked without documents: its answer is passed on as it
+//! comes. Nothing is stored but what the call took, and that behind its back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use footnote_ingest::scope::Scope;
+
+use super::super::error::ApiError;
+use crate::app::App;
+use crate::llm::{Delta, DeltaStream, Provider, Request, Usage};
+use crate::models::Models;
+use crate::storage::calls::Passed;
+
+/// Bytes of a token, for calls that ended before they were counted.
+const TOKEN: usize = 4;
+
+/// A call under way. Dropping it records it.
+pub(super) struct Bill {
+    app: App,
+    scope: Scope,
+    provider: Arc<dyn Provider>,
+    started: Instant,
+    sent: usize,
+    heard: usize,
+    usage: Option<Usage>,
+    outcome: &'static str,
+}
+
+/// Asks. Returns when the first of the answer is there.
+///
+/// # Errors
+/// Whatever comes in its stead.
+pub(super) async fn ask(
+    app: &App,
+    scope: Scope,
+    provider: Arc<dyn Provider>,
+    request: Request,
+) -> Result<(DeltaStream, Bill), ApiError> {
+    let said: usize = request.history.iter().map(|turn| turn.text.len()).sum();
+    let results = request.steps.iter().flat_map(|step| &step.results);
+    let sent =
+        said + request.system.len() + request.prompt.len() + results.map(|result| result.text.len()).sum::<usize>();
+    let mut bill = Bill {
+        app: app.clone(),
+        scope,
+        provider: Arc::clone(&provider),
+        started: Instant::now(),
+        sent,
+        heard: 0,
+        usage: None,
+        outcome: "cancelled",
+    };
+    if !request.images.is_empty() && !provider.capabilities().images {
+        let message = format!("the model `{}` does not look at images; leave them out", provider.name());
+        bill.outcome = "refused";
+        return Err(ApiError::bad_request("messages", message));
+    }
+    match provider.stream(request).await {
+        Ok(deltas) => Ok((deltas, bill)),
+        Err(error) => {
+            bill.outcome = error.code();
+            Err(ApiError::of_provider(&error))
+        }
+    }
+}
+
+impl Bill {
+    /// Takes down what a delta says of the call.
+    pub(super) fn hear(&mut self, delta: &Delta) {
+        match delta {
+            Delta::Text(text) | Delta::Reasoning(text) => self.heard += text.len(),
+            Delta::Call(call) => self.heard += call.arguments.len(),
+            Delta::Usage(usage) => self.usage = Some(usage.clone()),
+            Delta::Finished(_) => self.outcome = "ok",
+            Delta::Cited { .. } | Delta::State(_) => {}
+        }
+    }
+
+    /// The call broke off.
+    pub(super) fn broke(&mut self, code: &'static str) {
+        self.outcome = code;
+    }
+
+    /// What it took, as far as that is known.
+    pub(super) fn usage(&self) -> Usage {
+        self.usage.clone().unwrap_or_else(|| {
+            let tokens = |bytes: usize| u32::try_from(bytes.div_ceil(TOKEN)).unwrap_or(u32::MAX);
+            let (input_tokens, output_tokens) = (tokens(self.sent), tokens(self.heard));
+            Usage { input_tokens, output_tokens, cached_tokens: 0, estimated: true }
+        })
+    }
+}
+
+impl Drop for Bill {
+    fn drop(&mut self) {
+        let models: &Models = &self.app.models;
+        let (provider, usage) = (self.provider.as_ref(), self.usage());
+        self.app.ledger.note(Passed {
+            scope: self.scope,
+            provider: provider.provider().to_owned(),
+            model: provider.name().to_owned(),
+            cost: models.cost(provider, &usage),
+            usage,
+            milliseconds: i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX),
+            outcome: self.outcome,
+        });
+    }
+}
