@@ -10,8 +10,8 @@ use crate::chat::{Hub, Journal};
 use crate::config::Settings;
 use crate::credentials::Credentials;
 use crate::figures::Figures;
-use crate::limits::Limits;
 use crate::ledger::Ledger;
+use crate::limits::Limits;
 use crate::models::Models;
 use crate::outside::Outside;
 

@@ -24,8 +24,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use self::answers::{Kind, Price, Prices, ProviderSettings};
-use crate::credentials::jwks::Issuer;
 pub use self::limits::LimitSettings;
+use crate::credentials::jwks::Issuer;
 use crate::error::{Error, Result};
 use crate::mcp_client::ServerConfig as McpServer;
 

@@ -9,8 +9,6 @@
 //! * [`ids`], [`error`], [`sentences`], [`tools`], [`mcp_client`]
 //! * [`config`]
 //! * [`storage`], [`llm`], [`limits`], [`credentials`], [`telemetry`], [`figures`]
-//! * [`models`], [`outside`], [`app`]: the one cloneable state
-//! * [`storage`], [`llm`], [`credentials`], [`telemetry`]
 //! * [`models`], [`outside`], [`ledger`], [`app`]: the one cloneable state
 //! * [`retrieve`], [`budget`], [`prompt`], [`citations`], [`schedules`], [`reembed`]
 //! * [`chat`], [`conversations`]
@@ -34,8 +32,8 @@ pub mod figures;
 pub mod http;
 pub mod ids;
 pub mod jobs;
-pub mod limits;
 pub mod ledger;
+pub mod limits;
 pub mod llm;
 pub mod mcp;
 pub mod mcp_client;

@@ -30,8 +30,8 @@ use crate::credentials::{Credentials, Passwords};
 use crate::error::{Error, Result};
 use crate::figures::Figures;
 use crate::jobs::Jobs;
-use crate::limits::Limits;
 use crate::ledger::Ledger;
+use crate::limits::Limits;
 use crate::llm::extractive;
 use crate::models::Models;
 use crate::outside::Outside;
@@ -130,7 +130,6 @@ impl Service {
             ledger: Ledger::start(stream.clone()),
             stream,
             db,
-            models: Arc::new(models(&settings, &corpus)?),
             credentials: Arc::new(credentials),
             limits,
             figures: Figures::new(models.known().into_iter().map(|model| model.name)),

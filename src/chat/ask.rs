@@ -112,9 +112,8 @@ async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, 
     }
     // In a task of its own: a caller that goes away in the middle must not leave
     // half a question behind.
-    let taken = tokio::spawn(as_owner(scope, take(app.clone(), scope, conversation, ask, subject))).await;
     let who = Who::present(scope.owner());
-    let taken = tokio::spawn(take(app.clone(), scope, who, conversation, ask, subject)).await;
+    let taken = tokio::spawn(as_owner(scope, take(app.clone(), scope, who, conversation, ask, subject))).await;
     taken.map_err(anyhow::Error::from)?
 }
 

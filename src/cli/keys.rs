@@ -57,7 +57,8 @@ pub(super) async fn run(command: Command, client: &Client, output: Output) -> Re
             let keys: Vec<Value> = client.all("/api/v1/api-keys").await?;
             let is_meant = |known: &&Value| known["id"] == key.as_str() || known["prefix"] == key.as_str();
             let found = keys.iter().find(is_meant).and_then(|known| known["id"].as_str());
-            let id = found.ok_or_else(|| Failure::Usage(format!("there is no key `{key}`; see `footnote keys list`")))?;
+            let id =
+                found.ok_or_else(|| Failure::Usage(format!("there is no key `{key}`; see `footnote keys list`")))?;
             Ok(client.delete(&format!("/api/v1/api-keys/{id}")).await?)
         }
     }

@@ -109,7 +109,9 @@ async fn find(client: &Client, name: &str) -> Result<String, Failure> {
     let users: Vec<Value> = client.all("/api/v1/admin/users").await?;
     let is_meant = |user: &&Value| user["name"].as_str().is_some_and(|n| n.to_lowercase() == name.to_lowercase());
     let found = users.iter().find(is_meant).and_then(|user| user["id"].as_str());
-    found.map(str::to_owned).ok_or_else(|| Failure::Usage(format!("there is no account `{name}`; see `footnote users list`")))
+    found
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::Usage(format!("there is no account `{name}`; see `footnote users list`")))
 }
 
 fn print(output: Output, user: &Value, password: Option<&SecretString>) -> Result<(), Failure> {

@@ -196,6 +196,7 @@ impl IntoResponse for ApiError {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if self.kind == "quota_exceeded" {
             response.headers_mut().insert(SHOULD_RETRY.clone(), HeaderValue::from_static("false"));
         }

@@ -14,17 +14,24 @@ use super::class::{Class, is_api};
 use super::error::ApiError;
 use super::{access, tail};
 use crate::app::App;
+use crate::credentials::{Credential, Principal};
 use crate::error::Error;
 use crate::limits::{Standing, Who};
 
-/// Who asks, as far as limits go.
-///
-/// The one place that knows where a request says so. Until there is sign-in,
-/// everybody is a regular caller of an address.
-fn who(request: &Request) -> Who {
+/// Who asks, as far as limits go. The one place that knows where a request says
+/// so. None for the commands of this machine, which are held to nothing.
+fn who(request: &Request) -> Option<Who> {
     let nowhere = ClientAddress(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     let ClientAddress(address) = request.extensions().get().copied().unwrap_or(nowhere);
-    Who { account: None, key: None, guest: false, address }
+    let Some(principal) = request.extensions().get::<Principal>() else {
+        return Some(Who { account: None, key: None, guest: false, address });
+    };
+    let key = match &principal.credential {
+        Credential::Local => return None,
+        Credential::Key(key, _) => Some(key.0),
+        Credential::Session(_) | Credential::Outside(_) => None,
+    };
+    Some(Who { account: Some(principal.user.id), key, guest: principal.is_guest(), address })
 }
 
 /// Lets a request in or answers 429. A stream counts until its body has ended.
@@ -33,7 +40,7 @@ pub(super) async fn hold(State(app): State<App>, request: Request, next: Next) -
     if class == Class::Watch || !is_api(request.uri().path()) {
         return next.run(request).await;
     }
-    let who = who(&request);
+    let Some(who) = who(&request) else { return next.run(request).await };
     let admitted = if class == Class::Ask {
         app.limits.admit_stream(&who).await.map(|(admitted, lease)| (admitted, Some(lease)))
     } else {

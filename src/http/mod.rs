@@ -3,9 +3,9 @@
 //! Owns routes, request and response shapes and the translation of errors.
 //! Imports services; no rule about documents or answers lives here.
 
-mod admission;
 mod access;
 mod address;
+mod admission;
 mod artifacts;
 mod asking;
 mod attachment;
@@ -26,9 +26,9 @@ mod health;
 mod jobs;
 mod limit;
 mod maintenance;
+mod mcp;
 mod me;
 mod members;
-mod mcp;
 mod messages;
 mod metrics;
 mod models;
@@ -41,9 +41,9 @@ mod reembed;
 mod revisions;
 mod schedules;
 mod search;
-mod simple_chat;
 mod security;
 mod shed;
+mod simple_chat;
 mod tail;
 mod tools;
 mod ui_stream;
@@ -60,13 +60,9 @@ use axum::http::{Extensions, HeaderMap, HeaderName, StatusCode, Version, header}
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::trace::TraceLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -210,12 +206,11 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .merge(mcp::routes())
         .fallback(async || ApiError::not_found("route"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .layer(from_fn_with_state(app.clone(), admission::admit))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))
         .layer(from_fn_with_state(app.clone(), limit::hold))
-        // Who asks must be known above this line: limits go by it.
+        // Limits go by who asks.
+        .layer(from_fn_with_state(app.clone(), admission::admit))
         .layer(DefaultBodyLimit::max(MAX_JSON))
-        .layer(nosniff)
         // Within the envelope, which leaves alone what has its body.
         .layer(from_fn(ui_stream::plain))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))

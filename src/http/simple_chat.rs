@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
+use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 use futures::stream::{self, BoxStream, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -99,7 +100,10 @@ pub(super) async fn chat(
     let stream = say.stream;
     // In a task of its own: a caller that goes away in the middle must not leave
     // a conversation without its question.
-    let taken = tokio::spawn(take(app.clone(), scope, say)).await.map_err(anyhow::Error::from).map_err(Error::from)?;
+    let taken = tokio::spawn(as_owner(scope, take(app.clone(), scope, say)))
+        .await
+        .map_err(anyhow::Error::from)
+        .map_err(Error::from)?;
     let (asked, unanswered) = taken?;
     let events = chat::follow(&app, scope, asked.answer, 0).await?;
     let telling = Telling { app, scope, asked, unanswered, events };

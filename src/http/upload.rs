@@ -117,8 +117,6 @@ struct About {
     post, path = "/api/v1/collections/{id}/documents", tag = "documents", params(("id" = CollectionId, Path)),
     request_body(content((OneDocument = "application/json"), (Form = "multipart/form-data"))),
     responses(
-        (status = 202, body = Accepted), (status = 403, body = Envelope), (status = 404, body = Envelope), (status = 413, body = Envelope),
-        (status = 422, body = Envelope), (status = 429, body = Envelope), (status = 503, body = Envelope),
         (status = 202, body = Accepted), (status = 403, body = Envelope), (status = 404, body = Envelope),
         (status = 413, body = Envelope), (status = 422, body = Envelope), (status = 429, body = Envelope), (status = 503, body = Envelope),
     )

@@ -47,7 +47,7 @@ pub async fn open(options: PgConnectOptions) -> Result<PgPool> {
 /// # Errors
 /// What the database says.
 pub async fn guarded(db: &PgPool) -> Result<PgPool> {
-    let pool = PgPoolOptions::new().max_connections(POOL).acquire_timeout(Duration::from_secs(5));
+    let pool = PgPoolOptions::new().max_connections(POOL).acquire_timeout(POOL_WAIT);
     Ok(rights::guarded(pool).connect_with((*db.connect_options()).clone()).await?)
 }
 
@@ -62,15 +62,8 @@ pub async fn guarded(db: &PgPool) -> Result<PgPool> {
 /// What the database says.
 pub async fn open_relaxed(db: &PgPool) -> Result<PgPool> {
     let options = (*db.connect_options()).clone().options([("synchronous_commit", "off")]);
-    let pool = PgPoolOptions::new().max_connections(POOL).min_connections(1).acquire_timeout(Duration::from_secs(5));
+    let pool = PgPoolOptions::new().max_connections(POOL).min_connections(1).acquire_timeout(STREAM_WAIT);
     Ok(rights::guarded(pool).connect_with(options).await?)
-    let pool = PgPoolOptions::new()
-        .max_connections(POOL)
-        .min_connections(1)
-        .acquire_timeout(STREAM_WAIT)
-        .connect_with(options)
-        .await?;
-    Ok(pool)
 }
 
 /// Connects to the private server, making the database when it is missing.

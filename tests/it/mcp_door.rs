@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use footnote::credentials::jwks::Issuer;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -68,9 +69,9 @@ async fn where_credentials_come_from_is_said_to_anybody() {
     let path = "/.well-known/oauth-protected-resource/mcp";
     let unknown = || request("GET", path).body(Body::empty()).unwrap();
     let issuer = "https://id.example/realms/kb";
-    let app = TestApp::with(|settings| settings.oidc_issuers = vec![issuer.into()]).await;
+    let app = TestApp::with(|settings| settings.identity_providers = vec![provider(issuer)]).await;
     // Past the harness, which brings credentials.
-    let reply = app.router.clone().oneshot(unknown()).await.unwrap();
+    let reply = app.doors().oneshot(unknown()).await.unwrap();
     assert_eq!(reply.status(), StatusCode::OK);
     let bytes = axum::body::to_bytes(reply.into_body(), 1 << 20).await.unwrap();
     let told: Value = serde_json::from_slice(&bytes).unwrap();
@@ -86,14 +87,18 @@ async fn where_credentials_come_from_is_said_to_anybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "nobody is refused before there is sign-in"]
 async fn who_has_no_credential_is_told_where_to_get_one() {
     let app = TestApp::start().await;
     // Past the harness, which brings credentials.
-    let reply = app.router.clone().oneshot(raw(&greeting())).await.unwrap();
+    let reply = app.doors().oneshot(raw(&greeting())).await.unwrap();
     assert_eq!(reply.status(), StatusCode::UNAUTHORIZED);
     let challenge = reply.headers()["www-authenticate"].to_str().unwrap();
     let metadata = "resource_metadata=\"http://localhost/.well-known/oauth-protected-resource/mcp\"";
     assert_eq!(challenge, format!("Bearer {metadata}, scope=\"read ask\""));
     app.stop().await;
+}
+
+fn provider(issuer: &str) -> Issuer {
+    let provider = json!({ "issuer": issuer, "audience": "footnote", "jwks_url": "https://login.example/keys" });
+    serde_json::from_value(provider).unwrap()
 }

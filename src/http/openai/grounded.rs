@@ -1,6 +1,7 @@
 //! Answers over documents: asked in a hidden conversation of their own, through
 //! the same service as every other question.
 
+use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 
 use super::super::error::ApiError;
@@ -149,13 +150,14 @@ impl Drop for Held {
         }
         let (app, scope, stop, forget) = (self.app.clone(), self.scope, self.stop, self.forget);
         let (conversation, answer) = (self.conversation, self.asked.answer);
-        tokio::spawn(async move {
+        let end = async move {
             if stop && let Err(error) = chat::cancel(&app, scope, answer).await {
                 tracing::debug!(message.id = %answer, %error, "an answer that nobody reads could not be stopped");
             }
             if forget && let Err(error) = conversations::delete(&app.db, scope, conversation).await {
                 tracing::warn!(conversation.id = %conversation, %error, "a conversation could not be forgotten");
             }
-        });
+        };
+        tokio::spawn(as_owner(scope, end));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 use futures::stream::{self, BoxStream, StreamExt};
 use serde_json::Value;
@@ -125,11 +126,11 @@ impl Reader {
     /// goes on, which it does in time.
     fn hold(&self, seq: i32) {
         let (app, scope, answer) = (self.app.clone(), self.scope, self.answering.answer);
-        tokio::spawn(async move {
+        tokio::spawn(as_owner(scope, async move {
             if let Ok(mut events) = chat::follow(&app, scope, answer, seq).await {
                 events.next().await;
             }
-        });
+        }));
     }
 }
 
