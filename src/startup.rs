@@ -1,7 +1,9 @@
 //! Startup: the one place where the parts are put together, and taken apart
 //! again in the opposite order.
 
+mod connection;
 pub mod memory;
+mod patient;
 mod server;
 mod tenancy;
 
@@ -18,7 +20,7 @@ use footnote_ingest::rights::as_system;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 
-pub use server::serve;
+pub use server::{Doors, serve};
 pub use tenancy::{Running, Tenancy, Tenant};
 
 use crate::accounts::{self, FirstSignIn};

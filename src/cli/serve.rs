@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::http::{self, Hosts};
-use crate::startup::{self, Role, Service, Tenancy, Tenant};
+use crate::startup::{self, Doors, Role, Service, Tenancy, Tenant};
 
 use super::failure::Failure;
 use super::output::Output;
@@ -63,7 +63,12 @@ pub(super) async fn run(
     if output.json {
         output.json(&serde_json::json!({ "url": url, "pid": std::process::id() }))?;
     }
-    startup::serve(listener, http::router(service.app.clone(), hosts), interrupted.cancelled()).await;
+    let doors = Doors::from(&service.app.settings.limits);
+    let hub = service.app.hub.clone();
+    // Whoever reads an answer then reads that it was broken off.
+    let last_call = async move { hub.end().await };
+    let router = http::router(service.app.clone(), hosts);
+    startup::serve(listener, router, doors, interrupted.cancelled(), last_call).await;
     service.stop().await;
     drop(tenancy);
     Ok(())

@@ -15,6 +15,7 @@ use tracing::Instrument;
 
 use super::class::route;
 use super::tail;
+use super::traffic::Visit;
 use crate::figures::{Figures, OpenStream};
 
 /// Where a request stands that fits no route.
@@ -53,16 +54,19 @@ struct Line {
     bytes: u64,
     is_whole: bool,
     slow: Duration,
+    /// None within the process, where there is no connection.
+    visit: Option<Visit>,
     _stream: Option<OpenStream>,
 }
 
-pub(super) async fn log(State(access): State<Access>, request: Request, next: Next) -> Response {
+pub(super) async fn log(State(access): State<Access>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = route(&request).unwrap_or(NO_ROUTE).to_owned();
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
     let id: String = id.unwrap_or_default().chars().take(ID).collect();
     let span = tracing::info_span!("request", id, %method, route);
+    let visit = request.extensions_mut().remove::<Visit>();
     let response = next.run(request).instrument(span).await;
     let head = started.elapsed();
     let status = response.status();
@@ -80,13 +84,23 @@ pub(super) async fn log(State(access): State<Access>, request: Request, next: Ne
         bytes: 0,
         is_whole: false,
         slow: access.slow,
+        visit,
         _stream: is_stream.then(|| access.figures.stream()),
     };
     tail::wrap(response, line)
 }
 
 impl tail::Watch for Line {
+    fn asked(&mut self) {
+        if let Some(visit) = &self.visit {
+            visit.asked();
+        }
+    }
+
     fn gave(&mut self, bytes: usize) {
+        if let Some(visit) = &self.visit {
+            visit.gave();
+        }
         self.bytes += bytes as u64;
     }
 
@@ -108,5 +122,76 @@ impl Drop for Line {
         } else {
             tracing::info!(id, %method, route, status, milliseconds, head, bytes, is_whole, account, "answered");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::{get, post};
+    use tower::ServiceExt;
+    use tower_http::request_id::{MakeRequestUuid, SetRequestIdLayer};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What the log says of a request whose reply is read to its end.
+    async fn logged(slow: Duration, request: Request) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let access = Access { figures: Figures::new([]), slow };
+        let router = Router::new()
+            .route("/things/{id}", get(async || "four"))
+            .route("/fails", post(async || StatusCode::INTERNAL_SERVER_ERROR))
+            .layer(from_fn_with_state(access, log))
+            .layer(SetRequestIdLayer::new(axum::http::HeaderName::from_static("x-request-id"), MakeRequestUuid));
+        let reply = router.oneshot(request).await.expect("answered");
+        axum::body::to_bytes(reply.into_body(), 1000).await.expect("a body");
+        let text = lines.0.lock().expect("unpoisoned").clone();
+        String::from_utf8(text).expect("text")
+    }
+
+    fn request(method: &str, path: &str) -> Request {
+        let request = Request::builder().method(method).uri(path).header("authorization", "Bearer canary-token");
+        request.header("x-request-id", "an-id").body(Body::empty()).expect("a request")
+    }
+
+    #[tokio::test]
+    async fn a_request_is_one_line_without_what_the_caller_wrote() {
+        let line = logged(Duration::from_secs(2), request("GET", "/things/canary-id?q=canary-query")).await;
+        assert_eq!(line.lines().count(), 1, "{line}");
+        for told in ["INFO", "GET", "/things/{id}", "status=200", "bytes=4", "is_whole=true", "an-id"] {
+            assert!(line.contains(told), "{told} in {line}");
+        }
+        assert!(!line.contains("canary"), "{line}");
+    }
+
+    #[tokio::test]
+    async fn what_is_slow_or_fails_is_warned_of() {
+        let slow = logged(Duration::from_nanos(1), request("GET", "/things/1")).await;
+        assert!(slow.contains("WARN") && slow.contains("is_slow=true"), "{slow}");
+        let failed = logged(Duration::ZERO, request("POST", "/fails")).await;
+        assert!(failed.contains("WARN") && failed.contains("status=500"), "{failed}");
+        let nowhere = logged(Duration::ZERO, request("GET", "/canary-path")).await;
+        assert!(nowhere.contains("status=404") && !nowhere.contains("canary"), "{nowhere}");
     }
 }

@@ -47,6 +47,7 @@ mod simple_chat;
 mod tail;
 mod tools;
 mod ui_stream;
+mod traffic;
 mod upload;
 mod usage;
 mod users;
@@ -71,6 +72,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use guard::Hosts;
+pub use traffic::{Standing, Traffic, Visit};
 
 use crate::app::App;
 use error::ApiError;

@@ -19,6 +19,8 @@ struct Held(Vec<Arc<dyn Any + Send + Sync>>);
 
 /// Watches a body.
 pub(super) trait Watch: Send + Unpin + 'static {
+    /// More is wanted.
+    fn asked(&mut self);
     /// So many bytes were given out.
     fn gave(&mut self, bytes: usize);
     /// The body has ended as it should. Without it, it was cut off.
@@ -39,7 +41,8 @@ pub(super) fn wrap(mut response: Response, mut watch: impl Watch) -> Response {
         return response;
     }
     keep_length(&mut response);
-    response.map(|body| Body::from_stream(Tail { body: body.into_data_stream(), kept: Some((watch, held)) }))
+    let left = response.body().size_hint().exact();
+    response.map(|body| Body::from_stream(Tail { body: body.into_data_stream(), left, kept: Some((watch, held)) }))
 }
 
 /// A body that is wrapped does not tell its length any more.
@@ -55,27 +58,40 @@ fn keep_length(response: &mut Response) {
 
 struct Tail<W> {
     body: BodyDataStream,
+    /// Bytes to come, where that is known: then the end is not asked for.
+    left: Option<u64>,
     /// Gone once the body has ended.
     kept: Option<(W, Held)>,
+}
+
+impl<W: Watch> Tail<W> {
+    fn end(&mut self) {
+        if let Some((mut watch, _held)) = self.kept.take() {
+            watch.ended();
+        }
+    }
 }
 
 impl<W: Watch> Stream for Tail<W> {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some((watch, _)) = &mut self.kept {
+            watch.asked();
+        }
         let next = std::task::ready!(Pin::new(&mut self.body).poll_next(cx));
         match &next {
             Some(Ok(bytes)) => {
+                self.left = self.left.map(|left| left.saturating_sub(bytes.len() as u64));
                 if let Some((watch, _)) = &mut self.kept {
                     watch.gave(bytes.len());
                 }
-            }
-            Some(Err(_)) => drop(self.kept.take()),
-            None => {
-                if let Some((mut watch, _held)) = self.kept.take() {
-                    watch.ended();
+                if self.left == Some(0) {
+                    self.end();
                 }
             }
+            Some(Err(_)) => drop(self.kept.take()),
+            None => self.end(),
         }
         Poll::Ready(next)
     }
@@ -93,6 +109,7 @@ mod tests {
     struct Seen(Arc<Mutex<(usize, bool)>>);
 
     impl Watch for Seen {
+        fn asked(&mut self) {}
         fn gave(&mut self, bytes: usize) {
             self.0.lock().expect("unpoisoned").0 += bytes;
         }
@@ -131,7 +148,10 @@ mod tests {
     fn without_a_body_nothing_is_held_and_a_length_is_kept() {
         let (_, seen, empty) = held(Body::empty());
         assert_eq!((Arc::strong_count(&empty), seen.0.lock().expect("unpoisoned").1), (1, true));
-        let (response, ..) = held(Body::from("four"));
+        let (response, seen, _) = held(Body::from("four"));
         assert_eq!(response.headers()[header::CONTENT_LENGTH], "4");
+        let mut body = response.into_body().into_data_stream();
+        assert!(futures::executor::block_on(body.next()).is_some());
+        assert!(seen.0.lock().expect("unpoisoned").1, "a server does not ask on behind a known length");
     }
 }

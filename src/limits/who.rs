@@ -41,11 +41,13 @@ impl Who {
         Self { account: Some(account), key: None, guest: false, address: nowhere }
     }
 
-    /// Whoever the task works for: the caller that [`Who::during`] named, or
-    /// else a command of the account. Tasks that are spawned do not know it.
+    /// Whoever the task works for on behalf of the account: the caller that
+    /// [`Who::during`] named, or else a command. Tasks that are spawned do not
+    /// know it.
     #[must_use]
     pub fn present(account: UserId) -> Self {
-        CALLER.try_with(|who| *who).unwrap_or_else(|_| Self::command(account))
+        let caller = CALLER.try_with(|who| Self { account: who.account.or(Some(account)), ..*who });
+        caller.unwrap_or_else(|_| Self::command(account))
     }
 
     /// Does the work for this caller.
@@ -220,5 +222,7 @@ mod tests {
             })
             .await;
         assert_eq!((present, spawned), (who, Who::command(account)));
+        let nobody = Who { account: None, ..who };
+        assert_eq!(nobody.during(async { Who::present(account) }).await, who, "the account is that of the work");
     }
 }
