@@ -1,0 +1,66 @@
+// The access token lives in this module's memory and nowhere else; what
+// survives a reload is an HttpOnly cookie that scripts cannot read.
+import { ApiError, errorOf } from './errors';
+import type { Me, SignedIn } from './types';
+
+let token: string | null = null;
+let refreshing: Promise<Me | null> | null = null;
+let onEnd: () => void = () => {};
+
+/** Calls `ended` when the credential is gone and cannot be renewed. */
+export function whenSignedOut(ended: () => void): void {
+  onEnd = ended;
+}
+
+export function authorization(): Record<string, string> {
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+export function forget(): void {
+  token = null;
+}
+
+/** Keeps what a sign-in gave. */
+export function keep(signedIn: SignedIn): Me {
+  token = signedIn.access_token;
+  return signedIn.user;
+}
+
+/**
+ * A new access token by the cookie; null when there is none. However many ask
+ * at once, one request is made: the cookie works once.
+ */
+export function refresh(): Promise<Me | null> {
+  refreshing ??= inTurn(renew).finally(() => {
+    refreshing = null;
+  });
+  return refreshing;
+}
+
+/** Says that the credential ended for good. */
+export function end(): void {
+  forget();
+  onEnd();
+}
+
+/** One page of the browser after another, where the browser can say so. */
+function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  return 'locks' in navigator ? navigator.locks.request('footnote.refresh', work) : work();
+}
+
+async function renew(): Promise<Me | null> {
+  let response: Response;
+  try {
+    response = await fetch('/api/v1/auth/refresh', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      credentials: 'same-origin',
+      body: '{}',
+    });
+  } catch {
+    throw new ApiError(0, 'network', 'The service cannot be reached. Check the connection and try again.');
+  }
+  if (response.status === 401 || response.status === 403 || response.status === 422) return null;
+  if (!response.ok) throw await errorOf(response);
+  return keep((await response.json()) as SignedIn);
+}
