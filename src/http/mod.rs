@@ -54,6 +54,7 @@ mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
+mod web;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -206,6 +207,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
         .merge(mcp::routes())
+        .merge(web::routes())
         .fallback(async || ApiError::not_found("route"))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()))

@@ -76,4 +76,5 @@ mod tools;
 mod ui_chats;
 mod ui_stream;
 mod usage;
+mod web;
 mod worker_kills;
