@@ -12,6 +12,9 @@ export MCP_SERVERS="$FOOTNOTE_CACHE/mcp-servers"
 export MCP_TIME_COMMAND="${MCP_TIME_COMMAND:-$MCP_SERVERS/python/bin/mcp-server-time}"
 export MCP_EVERYTHING_SCRIPT="${MCP_EVERYTHING_SCRIPT:-$MCP_SERVERS/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js}"
 
+# Clients that others released, for the tests.
+export CLIENTS="$FOOTNOTE_CACHE/clients"
+
 export PATH="$FOOTNOTE_CACHE/tools/bin:$PATH"
 if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
     export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"

@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::routing::post;
 use footnote::http::{self, Hosts};
-use footnote::startup::{self, Role, Service};
+use footnote::startup::{self, Doors, Role, Service};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -26,7 +26,13 @@ const ANSWER: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"
 pub async fn listen(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(startup::serve(listener, router, std::future::pending()));
+    tokio::spawn(startup::serve(
+        listener,
+        router,
+        Doors { connections: 0, from_one_address: 0 },
+        std::future::pending(),
+        std::future::ready(()),
+    ));
     url
 }
 

@@ -46,15 +46,15 @@ mod shed;
 mod simple_chat;
 mod tail;
 mod tools;
-mod ui_stream;
 mod traffic;
+mod ui_stream;
 mod upload;
 mod usage;
 mod users;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
-mod web;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;

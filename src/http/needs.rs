@@ -18,7 +18,7 @@ pub(super) enum Need {
 const OPEN: &[&str] = &[
     "/",
     "/assets/{*path}",
-    "/s/{revision_id}",
+    "/s/{revision}",
     "/health/live",
     "/health/ready",
     "/openapi.json",

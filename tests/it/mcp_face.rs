@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use footnote::startup;
+use footnote::startup::{self, Doors};
 use rmcp::RoleClient;
 use rmcp::model::{
     CallToolRequestParams, GetPromptRequestParams, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
@@ -48,7 +48,13 @@ impl Face {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(startup::serve(listener, app.router.clone(), stop.clone().cancelled_owned()));
+        let serving = tokio::spawn(startup::serve(
+            listener,
+            app.router.clone(),
+            Doors { connections: 0, from_one_address: 0 },
+            stop.clone().cancelled_owned(),
+            std::future::ready(()),
+        ));
         Self { app, address, stop, serving }
     }
 

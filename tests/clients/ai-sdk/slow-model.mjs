@@ -2,7 +2,7 @@
 // speaks OpenAI's Chat Completions:
 //
 //   node slow-model.mjs 9009 &
-//   OPENAI_BASE_URL=http://127.0.0.1:9009/v1 OPENAI_API_KEY=none footnote serve
+//   OPENAI_BASE_URL=http://127.0.0.1:9009/v1 footnote serve
 //
 // Its answer cites source 1, and then goes on to talk.
 
@@ -46,4 +46,5 @@ const server = createServer(async (request, response) => {
   response.end('data: [DONE]\n\n');
 });
 
-server.listen(Number(process.argv[2] ?? 9009), '127.0.0.1');
+// Says where it is.
+server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/v1`));
