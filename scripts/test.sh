@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 . scripts/env.sh
 
 # The tests come last: how many ran is then the last thing said.
-all=(tools fmt sql clippy doc deny fixtures scripts compose doctests tests)
+all=(tools fmt web sql clippy doc deny fixtures scripts compose doctests clients tests)
 
 scripts_checked() {
     local script status=0
@@ -38,6 +38,7 @@ tools() {
     scripts/ensure-redis.sh
     scripts/fetch-model.sh
     scripts/fetch-mcp-servers.sh
+    scripts/fetch-clients.sh
 }
 
 run() {
@@ -53,6 +54,8 @@ run() {
     fixtures) python3 fixtures/check.py ;;
     scripts) scripts_checked ;;
     compose) compose_checked ;;
+    web) scripts/web.sh check ;;
+    clients) scripts/clients.sh ;;
     doctests) cargo test --doc --release --workspace --locked ;;
     tests) cargo nextest run --release --workspace --locked ;;
     *) die "no step \`$1\`; there are: ${all[*]}" ;;

@@ -6,6 +6,8 @@
 mod admin;
 mod first;
 
+use std::net::IpAddr;
+
 use footnote_ingest::rights::as_system;
 use secrecy::SecretString;
 use unicode_normalization::UnicodeNormalization;
@@ -17,6 +19,7 @@ use crate::app::App;
 use crate::credentials::{Credential, Principal, Refresh};
 use crate::error::{Error, Result};
 use crate::ids::{SessionId, UserId};
+use crate::limits::{self, RetryAfter};
 use crate::storage::sessions::{self, Rotation};
 use crate::storage::users::{self, NewUser, User, UserKind, UserRole};
 
@@ -95,33 +98,48 @@ pub async fn guest(app: &App) -> Result<SignedIn> {
     .await
 }
 
-/// Signs in. A wrong name costs as much as a wrong password, and is answered
-/// alike.
+/// Signs in from an address. A wrong name costs as much as a wrong password, and
+/// is answered alike.
 ///
 /// # Errors
-/// [`Error::Unauthorized`].
-pub async fn login(app: &App, name: &str, password: &SecretString) -> Result<SignedIn> {
-    as_system(async {
-        // What cannot be a name is nobody's.
-        let user = match checked_name(name) {
-            Ok(name) => users::find_by_name(&app.db, &name).await?,
-            Err(_) => None,
-        };
-        let stored = match &user {
-            Some(user) => users::password(&app.db, user.id).await?,
-            None => None,
-        };
-        let verdict = app.credentials.passwords.verify(stored.as_deref(), password).await?;
-        let Some(user) = user.filter(|user| verdict.is_right() && !user.disabled) else {
-            return Err(Error::Unauthorized("the name or the password is wrong"));
-        };
-        if verdict.is_old() {
-            let hash = app.credentials.passwords.hash(password).await?;
-            users::set_password(&app.db, user.id, &hash).await?;
-        }
-        begin(app, user).await
-    })
-    .await
+/// [`Error::Unauthorized`]; [`Error::TooOften`] for an address that guesses.
+pub async fn login(app: &App, name: &str, password: &SecretString, address: IpAddr) -> Result<SignedIn> {
+    // What cannot be a name is nobody's.
+    let known = checked_name(name).ok();
+    let guesses = app.limits.guesses();
+    let guessed = known.as_deref().unwrap_or_default().to_lowercase();
+    guesses
+        .check(&guessed, address)
+        .await
+        .map_err(|RetryAfter(time)| Error::TooOften { what: "signing in", seconds: limits::seconds(time) })?;
+    let outcome = as_system(check_in(app, known.as_deref(), password)).await;
+    match &outcome {
+        Ok(_) => guesses.passed(&guessed, address).await,
+        Err(Error::Unauthorized(_)) => guesses.failed(&guessed, address).await,
+        // Nobody guessed.
+        Err(_) => {}
+    }
+    outcome
+}
+
+async fn check_in(app: &App, name: Option<&str>, password: &SecretString) -> Result<SignedIn> {
+    let user = match name {
+        Some(name) => users::find_by_name(&app.db, name).await?,
+        None => None,
+    };
+    let stored = match &user {
+        Some(user) => users::password(&app.db, user.id).await?,
+        None => None,
+    };
+    let verdict = app.credentials.passwords.verify(stored.as_deref(), password).await?;
+    let Some(user) = user.filter(|user| verdict.is_right() && !user.disabled) else {
+        return Err(Error::Unauthorized("the name or the password is wrong"));
+    };
+    if verdict.is_old() {
+        let hash = app.credentials.passwords.hash(password).await?;
+        users::set_password(&app.db, user.id, &hash).await?;
+    }
+    begin(app, user).await
 }
 
 /// Exchanges a refresh token for another pair.

@@ -1,6 +1,6 @@
 //! Signing up, in and out.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use cookie::{Cookie, SameSite};
@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::address::ClientAddress;
 use super::caller::Who;
 use super::error::{ApiError, Envelope};
 use super::extract::Json;
@@ -125,8 +126,12 @@ pub(super) async fn register(
         (status = 429, body = Envelope),
     )
 )]
-pub(super) async fn login(State(app): State<App>, Json(login): Json<Login>) -> Result<Response, ApiError> {
-    let signed_in = accounts::login(&app, &login.name, &login.password).await?;
+pub(super) async fn login(
+    State(app): State<App>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
+    Json(login): Json<Login>,
+) -> Result<Response, ApiError> {
+    let signed_in = accounts::login(&app, &login.name, &login.password, address).await?;
     Ok(session(&app, StatusCode::OK, signed_in, login.cookie))
 }
 

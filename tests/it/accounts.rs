@@ -309,3 +309,37 @@ async fn administrators_see_to_accounts_and_one_always_remains() {
     .await;
     app.stop().await;
 }
+
+#[tokio::test]
+async fn guessing_is_slow_and_locks_nobody_else_out() {
+    let app = TestApp::start().await;
+    Person::new(&app, "ada").await;
+    let guess = async |password: &str, address: &str, forged: Option<&str>| {
+        let body = json!({ "name": "ada", "password": password }).to_string();
+        let mut request = request("POST", "/api/v1/auth/login").header("content-type", "application/json");
+        if let Some(forged) = forged {
+            request = request.header("x-forwarded-for", forged);
+        }
+        let mut request = request.body(body.into()).unwrap();
+        let peer: std::net::SocketAddr = format!("{address}:4000").parse().unwrap();
+        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        whole(&app.doors(), request).await
+    };
+    let mut refused = None;
+    for n in 0..100 {
+        // Addresses that it only says it has do not help.
+        let reply = guess("wrong", "192.0.2.1", Some(&format!("198.51.100.{n}"))).await;
+        if reply.status == StatusCode::TOO_MANY_REQUESTS {
+            refused = refused.or(Some((n, reply)));
+        } else {
+            assert_eq!((reply.status, refused.is_none()), (StatusCode::UNAUTHORIZED, true), "{n}");
+        }
+    }
+    let (tries, reply) = refused.expect("it is told to wait");
+    assert!((5..=20).contains(&tries), "{tries}");
+    assert!(reply.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 0);
+    assert_eq!(guess(PASSWORD, "192.0.2.1", None).await.status, StatusCode::TOO_MANY_REQUESTS);
+    // The owner, from elsewhere, is not kept out.
+    assert_eq!(guess(PASSWORD, "192.0.2.2", None).await.status, StatusCode::OK);
+    app.stop().await;
+}
