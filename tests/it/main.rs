@@ -48,6 +48,7 @@ mod ocr;
 mod openai_chat;
 mod operations;
 mod outside;
+mod owners;
 mod pages;
 mod paid_once;
 mod people;
