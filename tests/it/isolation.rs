@@ -418,3 +418,22 @@ async fn a_query_that_forgets_its_owner_finds_the_callers_own_rows_only() {
     assert!(as_owner(scope(&stranger.id), plant).await.is_err());
     app.stop().await;
 }
+
+#[tokio::test]
+async fn every_table_has_the_second_lock() {
+    let app = TestApp::start().await;
+    let open: Vec<String> = sqlx::query_scalar(
+        "select c.relname::text
+         from pg_class c
+         where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname <> '_sqlx_migrations'
+           and not (c.relrowsecurity and exists (select from pg_policy p where p.polrelid = c.oid))",
+    )
+    .fetch_all(&app.db)
+    .await
+    .unwrap();
+    // Nobody but the service reads sign-ins at all.
+    let reads = "select has_table_privilege('footnote_app', 'sessions', 'select')";
+    let reads: bool = sqlx::query_scalar(reads).fetch_one(&app.db).await.unwrap();
+    assert_eq!((open, reads), (vec!["sessions".to_owned()], false));
+    app.stop().await;
+}
