@@ -20,3 +20,18 @@ create table chat_questions (
 );
 create index chat_questions_owner on chat_questions (owner_id);
 create index chat_questions_question on chat_questions (question_id);
+
+do $$
+declare
+    owned text;
+begin
+    foreach owned in array array['chats', 'chat_questions'] loop
+        execute format('alter table %I enable row level security', owned);
+        execute format(
+            'create policy own on %I to footnote_app '
+            'using (owner_id = (select present_owner())) with check (owner_id = (select present_owner()))',
+            owned
+        );
+    end loop;
+end
+$$;

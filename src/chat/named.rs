@@ -1,6 +1,7 @@
 //! Chats whose ids callers choose: what they ask in them becomes questions in
 //! ordinary conversations. What was said is known from our own rows alone.
 
+use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 
 use super::approve;
@@ -10,6 +11,7 @@ use super::question::{Ask, Asked, IdempotencyKey};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{ApprovalId, ConversationId, MessageId};
+use crate::limits::Who;
 use crate::storage::messages::{self, Message, Role, Status};
 use crate::storage::{chats, conversations, events, withdrawals};
 
@@ -61,7 +63,8 @@ pub struct Answering {
 pub async fn speak(app: &App, scope: Scope, said: Said) -> Result<Answering> {
     // In a task of its own: a caller that goes away in the middle must not leave
     // a question whose id is not known.
-    let taken = tokio::spawn(take(app.clone(), scope, said)).await;
+    let who = Who::present(scope.owner());
+    let taken = tokio::spawn(as_owner(scope, who.during(take(app.clone(), scope, said)))).await;
     taken.map_err(anyhow::Error::from)?
 }
 

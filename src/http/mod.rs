@@ -215,14 +215,13 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         // Limits go by who asks.
         .layer(from_fn_with_state(app.clone(), admission::admit))
         .layer(DefaultBodyLimit::max(MAX_JSON))
-        // Within the envelope, which leaves alone what has its body.
-        .layer(from_fn(ui_stream::plain))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
         .layer(from_fn_with_state(places, shed::guard))
         .layer(from_fn_with_state(proxies, address::note))
         .layer(cors::layer(&origins))
         .layer(from_fn_with_state(guard::Door { hosts, origins }, guard::check))
         .layer(from_fn(openai::shape))
+        .layer(from_fn(ui_stream::plain))
         // Outside of all that can fail, so that every error gets its envelope.
         .layer(from_fn(error::envelope))
         .layer(CompressionLayer::new().compress_when(is_worth_compressing))

@@ -24,6 +24,7 @@ use crate::chat::{self, Ask, Asked, Unanswered};
 use crate::citations::Citation;
 use crate::error::Error;
 use crate::ids::{ConversationId, MessageId, UserId};
+use crate::limits::Who;
 use crate::storage::events::Event;
 use crate::storage::messages::{Message, Part};
 use crate::storage::{conversations, withdrawals};
@@ -100,7 +101,8 @@ pub(super) async fn chat(
     let stream = say.stream;
     // In a task of its own: a caller that goes away in the middle must not leave
     // a conversation without its question.
-    let taken = tokio::spawn(as_owner(scope, take(app.clone(), scope, say)))
+    let who = Who::present(scope.owner());
+    let taken = tokio::spawn(as_owner(scope, who.during(take(app.clone(), scope, say))))
         .await
         .map_err(anyhow::Error::from)
         .map_err(Error::from)?;

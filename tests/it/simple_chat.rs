@@ -22,7 +22,7 @@ async fn own(app: &TestApp) -> String {
     let id = conversation.split('/').nth(4).unwrap();
     let owner: String = sqlx::query_scalar("select owner_id::text from conversations where id = $1::uuid")
         .bind(id)
-        .fetch_one(&app.service.app.db)
+        .fetch_one(&app.db)
         .await
         .unwrap();
     let deleted = app.delete(conversation.trim_end_matches("/messages")).await;
@@ -116,7 +116,7 @@ async fn a_stream_tells_the_same_in_pieces() {
 #[tokio::test]
 async fn nobody_talks_as_somebody_else() {
     let app = TestApp::start().await;
-    let other = stranger(&app.service.app.db).await;
+    let other = stranger(&app.db).await;
     let (own, theirs) = (own(&app).await, format!("/api/{}/chat", other.owner()));
     for path in [theirs.as_str(), "/api/me/chat", "/api/0190a000-0000-7000-8000-000000000000/chat"] {
         let reply = app.post(path, &json!({ "message": "What is P4?" })).await;
@@ -128,7 +128,7 @@ async fn nobody_talks_as_somebody_else() {
          values (gen_random_uuid(), $1, 'Theirs', now(), now()) returning id::text",
     )
     .bind(other.owner())
-    .fetch_one(&app.service.app.db)
+    .fetch_one(&app.db)
     .await
     .unwrap();
     let reply = app.post(&own, &json!({ "message": "What is P4?", "conversation_id": theirs })).await;

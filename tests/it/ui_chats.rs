@@ -2,11 +2,9 @@
 //! for, whatever a client says of the past.
 
 use axum::http::StatusCode;
-use footnote::chat::Ask;
-use footnote::chat::named::{self, Said, Wish};
 use serde_json::{Value, json};
 
-use crate::queue::stranger;
+use crate::people::Person;
 use crate::reading::{Reading, count, frames, post, question};
 use crate::talk::{PRESSURE, text};
 use crate::ui_stream::{MESSAGES, cites, read, resuming, sent, stored, under_way, user, with_manual};
@@ -112,25 +110,25 @@ async fn a_question_that_is_sent_twice_at_once_is_asked_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_users_may_choose_the_same_id_for_a_chat() {
     let (app, mine) = under_way("same").await;
-    let service = &app.service.app;
-    let other = stranger(&service.db).await;
-    assert_eq!(named::active(service, other, "same").await.unwrap(), None);
-    assert!(named::stop(service, other, "same", None).await.is_err());
-    let said = Said { chat: "same".into(), id: Some("u1".into()), wish: Wish::Answer, ask: Ask::new(question(1)) };
-    let theirs = named::speak(service, other, said).await.unwrap();
-    // Each has one of their own, and the one stops the other's not.
-    let answer = frames(&mine.bytes)[0].json()["messageId"].clone();
-    let stopped = app.post("/api/chat/same/stop", &json!({})).await.json();
-    assert_eq!(stopped, json!({ "stopped": true, "messageId": answer }));
-    assert_eq!(named::active(service, other, "same").await.unwrap(), Some(theirs));
-    assert!(named::stop(service, other, "same", None).await.unwrap().is_some());
-    mine.rest().await;
+    let other = Person::new(&app, "other").await;
+    let stop = "/api/chat/same/stop";
+    // There is none of theirs yet, and mine is not for them.
+    assert_eq!(other.get("/api/chat/same/stream").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(other.post(stop, &json!({})).await.status, StatusCode::NOT_FOUND);
+    let theirs = read(&other.post("/api/chat", &sent("same", &[user("u1", &question(1))])).await);
+    let conversation = theirs[0]["messageMetadata"]["conversationId"].as_str().unwrap();
+    assert_eq!(other.post(stop, &json!({})).await.json()["stopped"], false);
+    let own = frames(&mine.bytes)[0].json();
+    assert_ne!(own["messageMetadata"]["conversationId"], conversation);
     let owners = count(&app, "select count(distinct owner_id) from chats where client_id = 'same'").await;
     assert_eq!((owners, count(&app, "select count(*) from conversations").await), (2, 2));
     // A conversation is nobody else's chat by its id either.
-    let id = theirs.conversation.to_string();
-    assert_eq!(app.request(resuming(&id)).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(app.post(&format!("/api/chat/{id}/stop"), &json!({})).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.request(resuming(conversation)).await.status, StatusCode::NO_CONTENT);
+    let stopped = app.post(&format!("/api/chat/{conversation}/stop"), &json!({})).await;
+    assert_eq!(stopped.status, StatusCode::NOT_FOUND);
+    let said = read(&app.post("/api/chat", &sent(conversation, &[user("u1", &question(2))])).await);
+    assert_ne!(said[0]["messageMetadata"]["conversationId"], conversation);
+    mine.rest().await;
     app.stop().await;
 }
 
