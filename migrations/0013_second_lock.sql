@@ -5,7 +5,7 @@ declare
     owned text;
 begin
     foreach owned in array array[
-        'chats', 'chat_questions', 'openai_responses', 'openai_files', 'openai_stores', 'openai_batches'
+        'openai_responses', 'openai_files', 'openai_stores', 'openai_batches'
     ] loop
         execute format('alter table %I enable row level security', owned);
         execute format(
