@@ -116,6 +116,7 @@ impl Service {
         if broken_off > 0 {
             tracing::warn!(answers = broken_off, "answers were broken off when the service last ended");
         }
+        tokio::fs::create_dir_all(&settings.data_dir).await.map_err(anyhow::Error::from)?;
         let passwords = Passwords::new(Load::default());
         let wants_sign_in = role == Role::Server && settings.identity_providers.is_empty();
         let (operator, first_sign_in) =
