@@ -19,6 +19,7 @@ const TITLE: usize = 80;
 
 /// An answer with what backs it.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "clients read the names")]
 pub(super) struct Answer {
     /// Its words, with markers [n] where citation n backs them.
     answer: String,

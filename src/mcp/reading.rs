@@ -63,6 +63,7 @@ fn snippet(text: &str) -> String {
 
 /// A text that was read.
 #[derive(Debug, Serialize, JsonSchema)]
+#[expect(clippy::struct_field_names, reason = "clients ask for these names")]
 pub(super) struct Text {
     /// What was asked for.
     id: String,

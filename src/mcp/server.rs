@@ -23,7 +23,7 @@ use super::tools::Known;
 use super::{prompt, resources};
 
 /// How long anything but an answer may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// How much longer than the service lets an answer take, it is waited for.
 const GRACE: Duration = Duration::from_secs(10);
 

@@ -14,7 +14,7 @@ use crate::harness::folder;
 use crate::mcp_face::{Client, called, eras, refused};
 
 /// How long the program may take to end.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_mins(1);
 
 /// Data with a manual in the collection `manuals` and rules in `rules`.
 fn filled() -> Footnote {

@@ -96,6 +96,7 @@ impl Backend for Remote {
 }
 
 /// What the service refused, as the model is told.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` gives it")]
 fn told(error: ClientError) -> Failure {
     match &error {
         ClientError::Refused { code, message, .. } => match code.as_str() {
