@@ -145,10 +145,10 @@ pub async fn list(
 ///
 /// # Errors
 /// What the database says.
-pub async fn content(db: impl PgExecutor<'_>, scope: Scope, file: Uuid) -> sqlx::Result<Option<(Vec<u8>, String)>> {
-    let row = sqlx::query!(
+pub async fn content(db: impl PgExecutor<'_>, scope: Scope, file: Uuid) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!(
         r#"
-        select o.bytes, f.filename
+        select o.bytes
         from openai_files f
         join originals o on o.owner_id = f.owner_id and o.sha256 = f.sha256
         where f.id = $1 and f.owner_id = $2
@@ -157,8 +157,7 @@ pub async fn content(db: impl PgExecutor<'_>, scope: Scope, file: Uuid) -> sqlx:
         scope.owner() as _,
     )
     .fetch_optional(db)
-    .await?;
-    Ok(row.map(|row| (row.bytes, row.filename)))
+    .await
 }
 
 /// Deletes a file. Its bytes go later, unless a document has them too. Whether

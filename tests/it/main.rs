@@ -46,6 +46,8 @@ mod mcp_stdio;
 mod obedient;
 mod ocr;
 mod openai_chat;
+mod openai_responses;
+mod openai_stores;
 mod operations;
 mod outside;
 mod owners;

@@ -12,19 +12,21 @@
 //! * [`heard`], [`cited`]: the events of an answer, and where its citations stand
 //! * [`error`], [`extract`], [`ids`], [`list`], [`sse`]: what all resources share
 
-#![expect(dead_code, reason = "the other resources follow")]
-
 mod chat;
 mod cited;
 mod direct;
+mod embeddings;
 mod error;
 mod extract;
+mod files;
 mod grounded;
 mod heard;
 mod ids;
 mod list;
 mod models;
+mod responses;
 mod sse;
+mod stores;
 mod talk;
 mod target;
 
@@ -51,4 +53,23 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         // Names of models hold slashes.
         .route("/v1/models/{*id}", get(models::find))
         .routes(routes!(chat::complete).layer(DefaultBodyLimit::max(MAX_BODY)))
+        .routes(routes!(responses::create).layer(DefaultBodyLimit::max(MAX_BODY)))
+        .routes(routes!(responses::find, responses::delete))
+        .routes(routes!(responses::cancel))
+        .routes(routes!(responses::input_items))
+        .routes(routes!(embeddings::embed))
+        // Files have a limit of their own.
+        .routes(routes!(files::list, files::upload).layer(DefaultBodyLimit::disable()))
+        .routes(routes!(files::find, files::delete))
+        .routes(routes!(files::content))
+        .routes(routes!(stores::list, stores::create))
+        .routes(routes!(stores::find, stores::modify, stores::delete))
+        .routes(routes!(stores::search::search))
+        .routes(routes!(stores::files::list, stores::files::attach))
+        .routes(routes!(stores::files::find, stores::files::modify, stores::files::detach))
+        .routes(routes!(stores::files::content))
+        .routes(routes!(stores::batches::create))
+        .routes(routes!(stores::batches::find))
+        .routes(routes!(stores::batches::cancel))
+        .routes(routes!(stores::batches::files))
 }

@@ -4,7 +4,7 @@
 mod chunks;
 mod over_documents;
 mod passed_on;
-mod request;
+pub(super) mod request;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
