@@ -13,6 +13,7 @@
 mod answers;
 mod first_token;
 mod ingestion;
+mod openai;
 mod process;
 mod rig;
 mod search;
@@ -71,6 +72,9 @@ fn main() -> ExitCode {
         }
         if is_wanted("streams") {
             streams::measure().await;
+        }
+        if is_wanted("openai") {
+            openai::measure().await;
         }
         if is_wanted("throughput") {
             ingestion::throughput().await;
