@@ -59,5 +59,6 @@ export default defineConfig({
       headers: { origin: backend },
     }])),
   },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'] },
+  // Long, for machines that do much at once.
+  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], testTimeout: 60_000 },
 });

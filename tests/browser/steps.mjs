@@ -205,6 +205,8 @@ async function looks({ page, shot }) {
     await shot(`wide-${scheme}`);
   }
   await page.setViewport({ width: 390, height: 844, isMobile: true, hasTouch: true, deviceScaleFactor: 2 });
+  // A browser loads a page anew for a phone.
+  await page.waitForSelector('.answer .tools');
   for (const scheme of ['dark', 'light']) {
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
     await shot(`phone-${scheme}`);

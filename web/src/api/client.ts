@@ -38,11 +38,12 @@ export async function send(path: string, wanted: Wanted = {}): Promise<Response>
 
 async function once(path: string, wanted: Wanted): Promise<Response> {
   const { body, headers } = wanted;
+  const credential = WITHOUT_CREDENTIAL.has(path) ? {} : await authorization();
   const isForm = body instanceof FormData;
   const init: RequestInit = {
     method: wanted.method ?? (body === undefined ? 'GET' : 'POST'),
     headers: {
-      ...authorization(),
+      ...credential,
       ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },

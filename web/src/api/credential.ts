@@ -4,6 +4,8 @@ import { ApiError, errorOf } from './errors';
 import type { Me, SignedIn } from './types';
 
 let token: string | null = null;
+/** When it is renewed, on the clock of `performance`. */
+let renewAt = 0;
 let refreshing: Promise<Me | null> | null = null;
 let onEnd: () => void = () => {};
 
@@ -12,7 +14,10 @@ export function whenSignedOut(ended: () => void): void {
   onEnd = ended;
 }
 
-export function authorization(): Record<string, string> {
+/** The header of a request, with a token that holds for a while. */
+export async function authorization(): Promise<Record<string, string>> {
+  // What goes wrong here is told by the request that is made next.
+  if (token && performance.now() >= renewAt) await refresh().catch(() => null);
   return token ? { authorization: `Bearer ${token}` } : {};
 }
 
@@ -23,6 +28,7 @@ export function forget(): void {
 /** Keeps what a sign-in gave. */
 export function keep(signedIn: SignedIn): Me {
   token = signedIn.access_token;
+  renewAt = performance.now() + Math.max(1, signedIn.expires_in - 30) * 1000;
   return signedIn.user;
 }
 

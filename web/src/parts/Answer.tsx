@@ -33,12 +33,21 @@ export function Answer({ message }: { message: Message }): VNode {
       <Artifacts message={message} />
       <Outcome message={message} problem={live?.problem?.message ?? null} />
       {notices.filter((notice) => notice.code !== 'not_in_documents').map((notice) => (
-        <p key={notice.code} class={`remark ${notice.code}`}>{notice.text}</p>
+        <p key={notice.code} class={notice.code === 'unsupported' ? 'remark warn' : 'remark'}>
+          {notice.code === 'unsupported' ? unsupportedWords(message) : notice.text}
+        </p>
       ))}
       {!isRunning && <Sources citations={citations} />}
       {!isRunning && <Tools message={message} />}
     </article>
   );
+}
+
+function unsupportedWords(message: Message): string {
+  const count = message.parts.filter((part) => part.type === 'unsupported').length;
+  return count === 1
+    ? 'One claim of this answer was not found in the sources.'
+    : `${count} claims of this answer were not found in the sources.`;
 }
 
 function Words({ message, citations }: { message: Message; citations: Citation[] }): VNode | null {

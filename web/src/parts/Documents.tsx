@@ -1,5 +1,6 @@
 import type { VNode } from 'preact';
 import * as api from '../api/documents';
+import { sentence } from '../api/errors';
 import type { SourceDocument } from '../api/types';
 import { complain } from '../state/notices';
 import { bytes } from '../text/figures';
@@ -32,7 +33,7 @@ export function Documents({ documents, mayWrite, onChange }: DocumentsProps): VN
           <div class="grow">
             <span class="title">{document.title}</span>
             <span class="quiet">{document.key === document.title ? '' : `${document.key} · `}{bytes(document.bytes)}</span>
-            {document.stage === 'failed' && <span class="failure">{document.failure_message ?? 'It could not be read.'}</span>}
+            {document.stage === 'failed' && <span class="failure">{sentence(document.failure_message ?? 'it could not be read')}</span>}
           </div>
           <Stage document={document} />
           {mayWrite && (

@@ -18,14 +18,14 @@ const PATHS = {
   redo: 'M15.5 8A6 6 0 1 0 16 11M16 4v4h-4',
   search: 'M9 3.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11m4 9.5 4 4',
   send: 'M10 16V4m-5 5 5-5 5 5',
-  share: 'M7 9.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5M2.5 16c.4-2.700 2.300-4 4.500-4s4.100 1.300 4.500 4M15 7v6m-3-3h6',
-  shield: 'M10 2.500 16 5v4.500c0 3.700-2.400 6.300-6 8-3.600-1.700-6-4.300-6-8V5z',
+  share: 'M7 9.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5M2.5 16c.4-2.7 2.3-4 4.5-4s4.1 1.3 4.5 4M15 7v6m-3-3h6',
+  shield: 'M10 2.5 16 5v4.5c0 3.7-2.4 6.3-6 8-3.6-1.7-6-4.3-6-8V5z',
   stop: 'M6 6h8v8H6z',
-  trash: 'M4 6h12M8 6V4h4v2m-6.500 0 .7 10h7.600l.7-10',
-  thumb_down: 'M6 11V4h7.500l2 7H11v3.500a1.500 1.500 0 0 1-1.500 1.500L7 11zM6 11H3.500V4H6',
-  thumb_up: 'M6 9v7h7.500l2-7H11V5.500A1.500 1.500 0 0 0 9.500 4L7 9zM6 9H3.500v7H6',
+  trash: 'M4 6h12M8 6V4h4v2m-6.5 0 .7 10h7.6l.7-10',
+  thumb_down: 'M6 11V4h7.5l2 7H11v3.5a1.5 1.5 0 0 1-1.5 1.5L7 11zM6 11H3.5V4H6',
+  thumb_up: 'M6 9v7h7.5l2-7H11V5.5A1.5 1.5 0 0 0 9.5 4L7 9zM6 9H3.5v7H6',
   upload: 'M10 13V4M6 8l4-4 4 4M4 16h12',
-  user: 'M10 3.500a3 3 0 1 0 0 6 3 3 0 0 0 0-6M4 16.500c.5-3 3-4.500 6-4.500s5.500 1.500 6 4.500',
+  user: 'M10 3.5a3 3 0 1 0 0 6 3 3 0 0 0 0-6M4 16.5c.5-3 3-4.5 6-4.5s5.5 1.5 6 4.5',
   chart: 'M4 16V9m4 7V4m4 12v-5m4 5V7',
 } as const;
 
@@ -35,7 +35,7 @@ export type IconName = keyof typeof PATHS;
 export function Icon({ name }: { name: IconName }): VNode {
   return (
     <svg class="icon" viewBox="0 0 20 20" width="18" height="18" aria-hidden="true" focusable="false">
-      <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round" />
+      <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width={name === 'more' ? 2.4 : 1.6} stroke-linecap="round" stroke-linejoin="round" />
     </svg>
   );
 }

@@ -1,7 +1,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import * as api from '../api/admin';
-import { describe } from '../api/errors';
+import { describe, sentence } from '../api/errors';
 import type { Job } from '../api/types';
 import { complain, say } from '../state/notices';
 import { moment } from '../text/figures';
@@ -61,7 +61,7 @@ export function Jobs(): VNode {
             <div class="grow">
               <span class="title">{job.key}</span>
               <span class="quiet">{job.step} · attempt {job.attempts} · {moment(job.updated_at)}</span>
-              {job.failure_message && <span class="failure">{job.failure_message}</span>}
+              {job.failure_message && <span class="failure">{sentence(job.failure_message)}</span>}
             </div>
             {job.state === 'dead'
               ? <button type="button" class="button" onClick={() => void act(() => api.retry([job.id]), 'queued again')}>Try again</button>

@@ -122,7 +122,22 @@ describe('claims and citations', () => {
     const marked = [...page.querySelectorAll('.unsupported')].map((part) => part.textContent).join('');
     expect(marked).toBe('It has wings.It can fly.');
     expect(page.querySelectorAll('.unsupported-label')).toHaveLength(2);
+    expect(page.textContent?.match(/not in the sources/g)).toHaveLength(2);
     expect(page.querySelector('li')?.textContent).toContain('It can fly.');
+  });
+
+  test('claims side by side have one label, behind the last', () => {
+    const text = 'One is. Two is.\nThree is.\n\nFour is. See https://example.test/a';
+    const [first, last] = [text.indexOf('\n\n'), text.length];
+    const unsupported = [
+      { start: 0, end: 7 }, { start: 8, end: first }, { start: first + 2, end: first + 10 }, { start: first + 11, end: last },
+    ];
+    const page = shown({ text, unsupported });
+    expect([...page.querySelectorAll('p')].map((block) => block.textContent)).toEqual(
+      ['One is. Two is.\nThree is.not in the sources', 'Four is. See https://example.test/anot in the sources'],
+    );
+    expect(page.querySelector('a')?.href).toBe('https://example.test/a');
+    expect(page.querySelector('a .unsupported-label')).toBeNull();
   });
 
   test('a text keeps signs that stand for marks', () => {

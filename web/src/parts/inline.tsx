@@ -6,6 +6,7 @@ import { safeLink } from '../text/links';
 import { CITE_CLOSE, CITE_OPEN, restore, UNSUPPORTED_CLOSE, UNSUPPORTED_OPEN, unmark } from '../text/marks';
 
 const SIGNS = new RegExp(`(${CITE_OPEN}\\d+${CITE_CLOSE}|[${UNSUPPORTED_OPEN}${UNSUPPORTED_CLOSE}])`);
+const SIGN = new RegExp(`[${CITE_OPEN}${UNSUPPORTED_OPEN}${UNSUPPORTED_CLOSE}]`);
 const DEEPEST = 24;
 
 /** What blocks need to know. */
@@ -76,11 +77,10 @@ function supported(what: string | VNode, context: Context): ComponentChildren {
 
 function link(token: Token, context: Context, depth: number): ComponentChildren {
   const target = 'href' in token ? String(token.href) : '';
-  // A bare address swallows the citation behind it; it is given back.
-  const swallowed = target.indexOf(CITE_OPEN);
-  if (swallowed >= 0 && !token.raw.startsWith('[')) {
-    const raw = token.raw;
-    const at = raw.indexOf(CITE_OPEN);
+  // A bare address swallows the signs behind it; they are given back.
+  const { raw } = token;
+  const at = raw.search(SIGN);
+  if (at >= 0 && !raw.startsWith('[')) {
     return [anchor(raw.slice(0, at), raw.slice(0, at), context), words(raw.slice(at), context)];
   }
   const label = children('tokens' in token ? token.tokens : undefined, context, depth + 1);

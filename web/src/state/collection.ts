@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from '../api/documents';
 import { describe } from '../api/errors';
 import type { CollectionDetail, SourceDocument } from '../api/types';
+import { collections } from './library';
 import { arrived, uploads } from './uploads';
 
 /** Documents of a page. */
@@ -37,7 +38,7 @@ export function useCollection(id: string): Shown {
     const look = async (): Promise<void> => {
       try {
         const [now, list] = await Promise.all([api.collection(id, leaving.signal), load(id, wanted, leaving.signal)]);
-        setDetail(now);
+        setDetail({ ...roleOf(id), ...now });
         setDocuments(list.items);
         setHasMore(list.hasMore);
         setProblem(null);
@@ -62,6 +63,12 @@ export function useCollection(id: string): Shown {
     more: hasMore && wanted < MOST ? () => setWanted(wanted + PAGE) : null,
     reload: () => setTurn(turn + 1),
   };
+}
+
+/** The list tells as what one has a collection; its own page need not. */
+function roleOf(id: string): Pick<CollectionDetail, 'role'> {
+  const role = collections.value?.find((one) => one.id === id)?.role;
+  return role ? { role } : {};
 }
 
 async function load(id: string, wanted: number, signal: AbortSignal): Promise<{ items: SourceDocument[]; hasMore: boolean }> {

@@ -22,11 +22,11 @@ export function mark(text: string, cited: ReadonlySet<number>, unsupported: read
   const points = Array.from(text, guard);
   const opens = new Set<number>();
   const closes = new Set<number>();
-  for (const range of unsupported) {
-    for (const { start, end } of byLine(points, range)) {
-      opens.add(start);
-      closes.add(end);
-    }
+  for (const range of joined(points, unsupported)) {
+    const lines = byLine(points, range);
+    for (const { start } of lines) opens.add(start);
+    const last = lines.at(-1);
+    if (last) closes.add(last.end);
   }
   let marked = '';
   for (let at = 0; at <= points.length; at++) {
@@ -54,6 +54,18 @@ export function restore(text: string): string {
 function guard(point: string): string {
   const code = point.charCodeAt(0);
   return code >= 0x2e20 && code <= 0x2e23 ? String.fromCharCode(code - 0x2e20 + 0xe2e0) : point;
+}
+
+/** Ranges with nothing but spaces between them are one. */
+function joined(points: readonly string[], ranges: readonly Range[]): Range[] {
+  const all: Range[] = [];
+  for (const range of ranges.toSorted((one, other) => one.start - other.start)) {
+    const last = all.at(-1);
+    const isNext = last && /^[^\S\n]*$/.test(points.slice(last.end, range.start).join(''));
+    if (isNext) last.end = Math.max(last.end, range.end);
+    else all.push({ ...range });
+  }
+  return all;
 }
 
 /** The range line by line, without what makes the lines blocks, and without spaces around. */

@@ -25,17 +25,23 @@ export function Shell({ me }: { me: Me }): VNode {
     drawer.value = false;
     if (now.view !== 'chat') panel.panel.value = null;
   }, [now]);
+  const isOver = drawer.value;
+  useEffect(() => {
+    if (!isOver) return;
+    document.querySelector<HTMLElement>('.sidebar .new')?.focus();
+    return () => document.querySelector<HTMLElement>('main .drawer-button')?.focus();
+  }, [isOver]);
   useEffect(() => {
     document.addEventListener('keydown', onEscape);
     return () => document.removeEventListener('keydown', onEscape);
   }, []);
   if (now.view === 'source') return <SourcePage revision={now.revision} start={now.start} end={now.end} />;
   return (
-    <div class={`shell${panel.panel.value ? ' with-pane' : ''}${drawer.value ? ' with-drawer' : ''}`}>
+    <div class={`shell${panel.panel.value ? ' with-pane' : ''}${isOver ? ' with-drawer' : ''}`}>
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
       <Sidebar me={me} />
-      {drawer.value && <div class="backdrop" onClick={() => { drawer.value = false; }} />}
-      <main id="main" tabIndex={-1}>
+      {isOver && <div class="backdrop" onClick={() => { drawer.value = false; }} />}
+      <main id="main" tabIndex={-1} inert={isOver}>
         {now.view === 'chat' && <Chat conversation={now.conversation} />}
         {now.view === 'collections' && <Collections chosen={now.collection} />}
         {now.view === 'usage' && <Usage />}

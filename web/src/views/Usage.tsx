@@ -47,12 +47,13 @@ export function Usage(): VNode {
 }
 
 function Figures({ usage }: { usage: Used }): VNode {
+  const isUnknown = usage.items.length > 0 && usage.items.every((item) => item.cost_usd === null);
   return (
     <dl class="figures">
       <div><dt>Calls</dt><dd>{whole(usage.calls)}</dd></div>
       <div><dt>Tokens read</dt><dd>{whole(usage.input_tokens)}</dd></div>
       <div><dt>Tokens written</dt><dd>{whole(usage.output_tokens)}</dd></div>
-      <div><dt>Cost</dt><dd>{dollars(usage.cost_usd)}</dd></div>
+      <div><dt>Cost</dt><dd>{dollars(isUnknown ? null : usage.cost_usd)}</dd></div>
     </dl>
   );
 }
