@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::first_token::listen;
-use crate::rig::Rig;
+use crate::rig::{Rig, client};
 use crate::{Target, figure, quantile};
 
 /// Pairs that are sent in a second.
@@ -47,8 +47,8 @@ pub async fn measure() {
     settings.openai_base_url = Some(format!("{provider}/v1"));
     settings.model = "scripted".into();
     let service = Service::start(settings, Role::Server).await.expect("the service");
-    let face = listen(http::router(service.app.clone(), Hosts::Loopback)).await;
-    let client = reqwest::Client::new();
+    let face = listen(http::router(service.app.clone(), Hosts::loopback())).await;
+    let client = client(&service.app.credentials.local());
     let mut pairs = JoinSet::new();
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / RATE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
