@@ -69,6 +69,8 @@ impl Fleet {
         sqlx::raw_sql(AUDIT).execute(&db).await.unwrap();
         let collection = format!("test-{}", uuid::Uuid::now_v7());
         let mut environment = vec![("DATABASE_URL", url.clone()), ("FOOTNOTE_QDRANT_COLLECTION", collection.clone())];
+        // All documents come at once.
+        environment.push(("FOOTNOTE_LIMITS_IN_FLIGHT_UPLOADS", "0".to_owned()));
         environment.extend(provider.environment());
         environment.extend(qdrant.clone().map(|url| ("QDRANT_URL", url)));
         let settings = Settings {

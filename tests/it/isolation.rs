@@ -39,6 +39,10 @@ struct Estate {
     artifact: String,
     key: String,
     member: String,
+    /// Of OpenAI's face.
+    response: String,
+    file: String,
+    batch: String,
 }
 
 impl Estate {
@@ -70,9 +74,13 @@ impl Estate {
             artifact: String::new(),
             key: text(&key["id"]),
             member: member.id,
+            response: String::new(),
+            file: String::new(),
+            batch: String::new(),
             owner,
         };
         estate.made_by_a_model(app).await;
+        estate.made_by_openais_clients(app).await;
         estate
     }
 
@@ -106,6 +114,27 @@ impl Estate {
         (self.artifact, self.approval) = (artifact.to_string(), approval.to_string());
     }
 
+    /// A response, a file, and a batch of it in the collection.
+    async fn made_by_openais_clients(&mut self, app: &TestApp) {
+        let text = |reply: crate::harness::Reply| {
+            assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+            reply.json()["id"].as_str().expect("an id").to_owned()
+        };
+        let asked =
+            json!({ "model": format!("kb/{CANARY}"), "input": format!("What does the pump of {CANARY} hold?") });
+        self.response = text(self.owner.post("/v1/responses", &asked).await);
+        let form = format!(
+            "--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nassistants\r\n--x\r\n\
+             content-disposition: form-data; name=\"file\"; filename=\"{CANARY}.txt\"\r\n\r\n{CANARY}\r\n--x--\r\n"
+        );
+        let upload = crate::harness::request("POST", "/v1/files")
+            .header("authorization", format!("Bearer {}", self.owner.access))
+            .header("content-type", "multipart/form-data; boundary=x");
+        self.file = text(crate::people::whole(&app.doors(), upload.body(form.into()).unwrap()).await);
+        let batches = format!("/v1/vector_stores/vs_{}/file_batches", self.collection);
+        self.batch = text(self.owner.post(&batches, &json!({ "file_ids": [self.file] })).await);
+    }
+
     /// The path of a route with this estate's ids, and a body that the owner
     /// could send. None for a route that this test does not know.
     fn call(&self, route: &str) -> Option<(String, Value)> {
@@ -129,6 +158,11 @@ impl Estate {
             _ if pattern.starts_with("/api/v1/revisions/{id}") => below("{id}", &self.revision),
             _ if pattern.starts_with("/api/v1/artifacts/{id}") => below("{id}", &self.artifact),
             _ if pattern.starts_with("/api/v1/api-keys/{id}") => below("{id}", &self.key),
+            _ if pattern.starts_with("/v1/responses/{id}") => below("{id}", &self.response),
+            _ if pattern.starts_with("/v1/files/{id}") => below("{id}", &self.file),
+            _ if pattern.starts_with("/v1/vector_stores/{id}") => below("{id}", &format!("vs_{}", self.collection))
+                .replace("{file_id}", &self.file)
+                .replace("{batch_id}", &self.batch),
             // Own conversations' ids are chats' ids too.
             "/api/chat/{id}/stop" => below("{id}", &self.conversation),
             _ => return None,
@@ -144,6 +178,11 @@ impl Estate {
             "POST /api/v1/conversations/{id}/messages/{message_id}/approvals/{approval_id}" => {
                 json!({ "approve": true })
             }
+            "POST /v1/vector_stores/{id}" => json!({ "name": "stolen" }),
+            "POST /v1/vector_stores/{id}/search" => json!({ "query": CANARY }),
+            "POST /v1/vector_stores/{id}/files" => json!({ "file_id": self.file }),
+            "POST /v1/vector_stores/{id}/file_batches" => json!({ "file_ids": [self.file] }),
+            "POST /v1/vector_stores/{id}/files/{file_id}" => json!({ "attributes": { "stolen": true } }),
             _ if route.starts_with("POST") => json!({}),
             _ => Value::Null,
         };
@@ -162,6 +201,9 @@ impl Estate {
             "conversations",
             "messages",
             "message_feedback",
+            "openai_batches",
+            "openai_files",
+            "openai_responses",
             "artifacts",
             "artifact_versions",
             "approvals",
@@ -192,8 +234,10 @@ const OWN: &[&str] = &[
     "GET /api/v1/me",
     "GET /api/v1/models",
     "GET /api/v1/usage",
+    "GET /v1/files",
     "GET /v1/models",
     "GET /v1/models/{id}",
+    "GET /v1/vector_stores",
     "PATCH /api/v1/me",
     "POST /api/chat",
     "POST /api/v1/api-keys",
@@ -202,6 +246,10 @@ const OWN: &[&str] = &[
     "POST /api/v1/search",
     "POST /api/{user_id}/chat",
     "POST /v1/chat/completions",
+    "POST /v1/embeddings",
+    "POST /v1/files",
+    "POST /v1/responses",
+    "POST /v1/vector_stores",
 ];
 
 /// What routes without ids are asked with.
@@ -400,6 +448,8 @@ async fn a_query_that_forgets_its_owner_finds_the_callers_own_rows_only() {
         "conversations",
         "messages",
         "message_events",
+        "openai_files",
+        "openai_responses",
         "artifacts",
         "artifact_versions",
         "approvals",
