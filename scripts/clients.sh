@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Released clients of other people against a running server: each folder of
-# tests/clients, or those that are named. Its Python files `check*.py` and its
-# npm test are run with the server's address and a key for it.
+# tests/clients, or those that are named. Its files `check*.py` and `check*.mjs`
+# are run with the server's address and a key for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh
@@ -49,7 +49,8 @@ await test -s "$work/server"
 FOOTNOTE_URL=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["url"])' "$work/server")
 "$server" ingest fixtures/kb --quiet
 FOOTNOTE_KEY=$("$server" keys add clients --scopes read,ask,write)
-export FOOTNOTE_URL FOOTNOTE_KEY FOOTNOTE_MODEL=slow
+FOOTNOTE_ADMIN_KEY=$("$server" keys add admin --scopes read,ask,write,admin)
+export FOOTNOTE_URL FOOTNOTE_KEY FOOTNOTE_ADMIN_KEY FOOTNOTE_MODEL=slow
 
 folders=("$@")
 [ ${#folders[@]} -gt 0 ] || folders=(tests/clients/*)
@@ -63,6 +64,8 @@ for folder in "${folders[@]}"; do
     if [ -f "$folder/package.json" ]; then
         # Node looks for packages beside the script.
         cp "$folder"/*.mjs "$installed/"
-        npm test --silent --prefix "$installed" || { tail -n 20 "$work/log" >&2; die "$folder failed"; }
+        for check in "$installed"/check*.mjs; do
+            node "$check" || { tail -n 20 "$work/log" >&2; die "$(basename "$check") of $folder failed"; }
+        done
     fi
 done
