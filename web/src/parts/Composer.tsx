@@ -52,7 +52,7 @@ export function Composer(): VNode {
       <div class="settings">
         <CollectionPicker />
         <ModelPicker />
-        <span id="question-keys" class="keys">Enter asks, Shift Enter begins a line{chat.running.value ? ', Esc stops' : ''}</span>
+        <span id="question-keys" class="keys">{chat.running.value ? 'Esc stops' : 'Enter asks, Shift Enter begins a line'}</span>
         {chat.running.value
           ? (
             <button type="button" class="round" aria-label="Stop" title="Stop (Esc)" onClick={() => void chat.stop()}>

@@ -20,7 +20,7 @@ const PATHS = {
   send: 'M10 16V4m-5 5 5-5 5 5',
   share: 'M7 9.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5M2.5 16c.4-2.7 2.3-4 4.5-4s4.1 1.3 4.5 4M15 7v6m-3-3h6',
   shield: 'M10 2.5 16 5v4.5c0 3.7-2.4 6.3-6 8-3.6-1.7-6-4.3-6-8V5z',
-  stop: 'M6 6h8v8H6z',
+  stop: 'M5.5 5.5h9v9h-9z',
   trash: 'M4 6h12M8 6V4h4v2m-6.5 0 .7 10h7.6l.7-10',
   thumb_down: 'M6 11V4h7.5l2 7H11v3.5a1.5 1.5 0 0 1-1.5 1.5L7 11zM6 11H3.5V4H6',
   thumb_up: 'M6 9v7h7.5l2-7H11V5.5A1.5 1.5 0 0 0 9.5 4L7 9zM6 9H3.5v7H6',
@@ -35,7 +35,7 @@ export type IconName = keyof typeof PATHS;
 export function Icon({ name }: { name: IconName }): VNode {
   return (
     <svg class="icon" viewBox="0 0 20 20" width="18" height="18" aria-hidden="true" focusable="false">
-      <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width={name === 'more' ? 2.4 : 1.6} stroke-linecap="round" stroke-linejoin="round" />
+      <path d={PATHS[name]} fill={name === 'stop' ? 'currentColor' : 'none'} stroke="currentColor" stroke-width={name === 'more' ? 2.4 : 1.6} stroke-linecap="round" stroke-linejoin="round" />
     </svg>
   );
 }

@@ -140,6 +140,13 @@ describe('claims and citations', () => {
     expect(page.querySelector('a .unsupported-label')).toBeNull();
   });
 
+  test('an address without a scheme keeps its link and its mark', () => {
+    const text = 'See www.example.test';
+    const page = shown({ text, unsupported: [{ start: 0, end: text.length }] });
+    expect(page.querySelector('.unsupported a')?.getAttribute('href')).toBe('http://www.example.test/');
+    expect(page.textContent).toBe('See www.example.testnot in the sources');
+  });
+
   test('a text keeps signs that stand for marks', () => {
     expect(shown({ text: 'a \u2E20 b \u2E23 `\u2E22` c', unsupported: [{ start: 0, end: 1 }] }).textContent)
       .toBe('anot in the sources \u2E20 b \u2E23 \u2E22 c');

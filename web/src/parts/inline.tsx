@@ -81,7 +81,8 @@ function link(token: Token, context: Context, depth: number): ComponentChildren 
   const { raw } = token;
   const at = raw.search(SIGN);
   if (at >= 0 && !raw.startsWith('[')) {
-    return [anchor(raw.slice(0, at), raw.slice(0, at), context), words(raw.slice(at), context)];
+    const address = raw.slice(0, at);
+    return [anchor(address.replace(/^www\./i, 'http://www.'), restore(address), context), words(raw.slice(at), context)];
   }
   const label = children('tokens' in token ? token.tokens : undefined, context, depth + 1);
   return anchor(target, label, context);
@@ -89,7 +90,7 @@ function link(token: Token, context: Context, depth: number): ComponentChildren 
 
 function anchor(target: string, label: ComponentChildren, context: Context): ComponentChildren {
   const href = safeLink(decode(unmark(target)));
-  if (!href) return <span class="no-link">{label}</span>;
+  if (!href) return supported(<span class="no-link">{label}</span>, context);
   const element = (
     <a href={href} target="_blank" rel="noopener noreferrer" referrerpolicy="no-referrer" title={href}>{label}</a>
   );
