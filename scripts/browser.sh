@@ -7,7 +7,12 @@ cd "$(dirname "$0")/.."
 . scripts/env.sh
 
 unset DATABASE_URL QDRANT_URL QDRANT_API_KEY FOOTNOTE_EMBEDDING_MODEL FOOTNOTE_EMBEDDING_BASE_URL
-chromium="${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}"
+found() { command -v chromium || command -v chromium-browser || command -v google-chrome || true; }
+chromium="${CHROMIUM:-$(found)}"
+if [ -z "$chromium" ] && can_apt; then
+    apt_install chromium
+    chromium=$(found)
+fi
 [ -n "$chromium" ] || die "Chromium is not installed: apt-get install chromium, or set CHROMIUM"
 command -v npm >/dev/null || die "npm is not installed; Node 20.19 or later has it"
 scripts/ensure-postgres.sh
@@ -47,7 +52,8 @@ done
 
 npm --prefix tests/browser ci --no-audit --no-fund --loglevel=error
 export FOOTNOTE_URL="$url" PROVIDER_PORT="$provider" CHROMIUM="$chromium"
-export FOOTNOTE_NAME="${FOOTNOTE_NAME:-browser}" FOOTNOTE_PASSWORD="${FOOTNOTE_PASSWORD:-a password of the tests}"
+export FOOTNOTE_NAME=browser FOOTNOTE_PASSWORD="a password of the tests"
+FOOTNOTE_NEW_PASSWORD="$FOOTNOTE_PASSWORD" scripts/footnote --data-dir "$data/service" --quiet users add browser >/dev/null
 export SCREENSHOTS="${SCREENSHOTS:-$FOOTNOTE_CACHE/screenshots}"
 if ! node tests/browser/run.mjs; then
     tail -n 30 "$log" >&2

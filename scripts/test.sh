@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 . scripts/env.sh
 
 # The tests come last: how many ran is then the last thing said.
-all=(tools fmt web sql clippy doc deny fixtures scripts compose doctests clients tests)
+all=(tools fmt web sql clippy doc deny fixtures scripts compose doctests clients browser tests)
 
 scripts_checked() {
     local script status=0
@@ -56,6 +56,7 @@ run() {
     compose) compose_checked ;;
     web) scripts/web.sh check ;;
     clients) scripts/clients.sh ;;
+    browser) scripts/browser.sh ;;
     doctests) cargo test --doc --release --workspace --locked ;;
     tests) cargo nextest run --release --workspace --locked ;;
     *) die "no step \`$1\`; there are: ${all[*]}" ;;
