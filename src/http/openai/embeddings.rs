@@ -50,7 +50,7 @@ enum Input {
 pub(super) struct Embeddings {
     /// `list`.
     object: &'static str,
-    data: Vec<Embedding>,
+    data: Vec<Embedded>,
     model: String,
     #[schema(value_type = Object)]
     usage: Value,
@@ -59,7 +59,7 @@ pub(super) struct Embeddings {
 /// A vector.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OpenAiEmbedding)]
-struct Embedding {
+struct Embedded {
     /// `embedding`.
     object: &'static str,
     index: usize,
@@ -111,7 +111,7 @@ pub(super) async fn embed(
         _ => space.embedder.bulk(texts).await?,
     };
     let data = vectors.into_iter().enumerate();
-    let data = data.map(|(index, vector)| Embedding { object: "embedding", index, embedding: shape(vector) });
+    let data = data.map(|(index, vector)| Embedded { object: "embedding", index, embedding: shape(vector) });
     Ok(axum::Json(Embeddings {
         object: "list",
         data: data.collect(),

@@ -21,7 +21,7 @@ use super::super::extract::{Path, Query};
 use super::error::OpenAiError;
 use super::ids;
 use super::list::{Listing, Paging};
-use super::responses::Deleted;
+use super::responses::Deletion;
 use crate::app::App;
 use crate::storage::openai_files::{self, File, New};
 use crate::storage::openai_stores;
@@ -244,20 +244,20 @@ pub(super) async fn find(
 /// Deletes a file, and takes it out of every vector store.
 #[utoipa::path(
     delete, path = "/v1/files/{id}", tag = "openai", params(("id" = String, Path)),
-    responses((status = 200, body = Deleted), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError))
+    responses((status = 200, body = Deletion), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError))
 )]
 pub(super) async fn delete(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(id): Path<String>,
-) -> Result<axum::Json<Deleted>, ApiError> {
+) -> Result<axum::Json<Deletion>, ApiError> {
     let file: Uuid = known(&app, scope, &id).await?.id;
     let documents = openai_stores::attached(&app.db, scope, &ids::key_start(file)).await?;
     if !documents.is_empty() {
         app.corpus.delete(scope, None, Some(&documents)).await?;
     }
     let deleted = openai_files::delete(&app.db, scope, file).await?;
-    Ok(axum::Json(Deleted { id, object: "file", deleted }))
+    Ok(axum::Json(Deletion { id, object: "file", deleted }))
 }
 
 /// The bytes of a file.

@@ -23,8 +23,23 @@ struct Chunk<'a> {
     created: u64,
     model: &'a str,
     choices: &'a [Choice<'a>],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<Totals>>,
+    #[serde(skip_serializing_if = "Usages::are_unasked")]
+    usage: Usages,
+}
+
+/// The totals: left out unless they were asked for, and null before the end.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Usages {
+    Unasked,
+    Later,
+    Now(Totals),
+}
+
+impl Usages {
+    fn are_unasked(&self) -> bool {
+        matches!(self, Self::Unasked)
+    }
 }
 
 #[derive(Serialize)]
@@ -144,7 +159,11 @@ impl Writer {
 
     fn chunk(&self, out: &mut Vec<u8>, choices: &[Choice<'_>], totals: Option<Totals>) {
         let About { id, created, model, totals: wanted } = &self.about;
-        let usage = wanted.then_some(totals);
+        let usage = match (wanted, totals) {
+            (false, _) => Usages::Unasked,
+            (true, None) => Usages::Later,
+            (true, Some(totals)) => Usages::Now(totals),
+        };
         sse::data(out, &Chunk { id, object: "chat.completion.chunk", created: *created, model, choices, usage });
     }
 }

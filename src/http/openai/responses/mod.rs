@@ -54,9 +54,10 @@ pub(in super::super) struct Again {
 /// What was deleted.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OpenAiDeleted)]
-pub(super) struct Deleted {
+pub(super) struct Deletion {
     pub(super) id: String,
     pub(super) object: &'static str,
+    /// Whether it was there.
     pub(super) deleted: bool,
 }
 
@@ -253,19 +254,19 @@ pub(in super::super) async fn find(
 /// behind it goes with the last response of it.
 #[utoipa::path(
     delete, path = "/v1/responses/{id}", tag = "openai", params(("id" = String, Path)),
-    responses((status = 200, body = Deleted), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError))
+    responses((status = 200, body = Deletion), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError))
 )]
 pub(in super::super) async fn delete(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(id): Path<String>,
-) -> Result<axum::Json<Deleted>, ApiError> {
+) -> Result<axum::Json<Deletion>, ApiError> {
     let (answer, _) = known(&app, scope, &id).await?;
     chat::cancel(&app, scope, answer).await?;
     let mut tx = app.db.begin().await?;
     let deleted = openai_responses::delete(&mut tx, scope, answer).await?;
     tx.commit().await?;
-    Ok(axum::Json(Deleted { id, object: "response", deleted }))
+    Ok(axum::Json(Deletion { id, object: "response", deleted }))
 }
 
 /// Stops a response; what there is of it is kept.

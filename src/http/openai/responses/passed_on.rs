@@ -102,6 +102,6 @@ impl Passing {
 
     fn end(&mut self, out: &mut Vec<u8>) {
         let ending = self.ending.take().unwrap_or(Ending::Whole(FinishReason::Stop));
-        self.writer.end(out, ending, vec![], self.bill.usage());
+        self.writer.end(out, ending, &[], self.bill.usage());
     }
 }

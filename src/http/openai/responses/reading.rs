@@ -97,7 +97,7 @@ impl Reading {
             News::Searched => {
                 let results =
                     if self.results { Some(found(&self.app, self.scope, &heard.passages).await) } else { None };
-                self.writer.searched(out, &heard.queries, results);
+                self.writer.searched(out, &heard.queries, results.as_deref());
             }
             News::Text(text) => self.writer.text(out, text),
             News::Reasoning(_) | News::Ended | News::Nothing => {}
@@ -109,11 +109,12 @@ impl Reading {
             held.release();
         }
         let marks = cited::marks(&heard.text, &heard.citations);
-        let annotations = marks.iter().map(|mark| {
+        let annotation = |mark: &cited::Mark<'_>| {
             let (file_id, filename) = heard.file(mark.citation);
             json!({ "type": "file_citation", "file_id": file_id, "filename": filename, "index": mark.start })
-        });
-        self.writer.end(out, ending, annotations.collect(), heard.usage.clone());
+        };
+        let annotations: Vec<Value> = marks.iter().map(annotation).collect();
+        self.writer.end(out, ending, &annotations, heard.usage.clone());
     }
 }
 

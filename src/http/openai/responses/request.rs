@@ -11,7 +11,7 @@ use super::super::ids;
 use super::super::stores::filter::Filter;
 use super::super::talk::{Said, Talk, Wishes};
 use crate::ids::CollectionId;
-use crate::llm::{ToolCall, ToolSpec};
+use crate::llm::{ToolCall, ToolChoice, ToolSpec};
 
 /// Tools of a request, at most.
 const MAX_TOOLS: usize = 128;
@@ -191,7 +191,7 @@ impl Create {
             temperature: self.temperature,
             max_tokens: self.max_output_tokens,
             tools,
-            tool_choice: self.tool_choice.as_ref().map_or(Ok(Default::default()), tool_choice)?,
+            tool_choice: self.tool_choice.as_ref().map_or(Ok(ToolChoice::Auto), tool_choice)?,
             format: format(form, form, "text.format")?,
         };
         wishes.check("max_output_tokens")?;
@@ -301,13 +301,13 @@ impl Item {
 mod tests {
     use super::*;
 
-    fn create(body: Value) -> Create {
+    fn create(body: &Value) -> Create {
         let mut whole = json!({ "model": "m", "input": "a" });
         whole.as_object_mut().expect("an object").extend(body.as_object().cloned().unwrap_or_default());
         serde_json::from_value(whole).expect("a request")
     }
 
-    fn talk(body: Value) -> Result<Talk, ApiError> {
+    fn talk(body: &Value) -> Result<Talk, ApiError> {
         let known = |id: Uuid| (id == Uuid::nil()).then(|| "4 bar".to_owned());
         create(body).read(vec![], known).map(|(talk, _)| talk)
     }
@@ -325,7 +325,7 @@ mod tests {
             { "type": "item_reference", "id": ids::show(ids::MESSAGE, Uuid::nil()) },
             { "role": "user", "content": "two" },
         ]);
-        let talk = talk(json!({ "input": input, "instructions": "In English." })).expect("a talk");
+        let talk = talk(&json!({ "input": input, "instructions": "In English." })).expect("a talk");
         assert_eq!(talk.instructions, ["In English.", "Be brief."]);
         assert_eq!(talk.turns.len(), 6);
         assert!(matches!(&talk.turns[1], Said::Assistant { calls, .. } if calls.len() == 2));
@@ -343,20 +343,20 @@ mod tests {
             (json!([{ "type": "function_call", "name": "x" }]), "input[0].call_id"),
             (json!([{ "type": "item_reference", "id": unknown }]), "input[0].id"),
         ] {
-            assert_eq!(talk(json!({ "input": input })).expect_err("refused").surface, param, "{input}");
+            assert_eq!(talk(&json!({ "input": input })).expect_err("refused").surface, param, "{input}");
         }
         for (body, param) in [
             (json!({ "conversation": "conv_1" }), "conversation"),
             (json!({ "background": true, "store": false }), "background"),
         ] {
-            assert_eq!(create(body).check().expect_err("refused").surface, param);
+            assert_eq!(create(&body).check().expect_err("refused").surface, param);
         }
         for (tool, param) in [
             (json!({ "type": "web_search" }), "tools[0].type"),
             (json!({ "type": "file_search" }), "tools[0].vector_store_ids"),
             (json!({ "type": "function" }), "tools[0].name"),
         ] {
-            assert_eq!(create(json!({ "tools": [tool] })).tools().expect_err("refused").surface, param);
+            assert_eq!(create(&json!({ "tools": [tool] })).tools().expect_err("refused").surface, param);
         }
     }
 }

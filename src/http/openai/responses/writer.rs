@@ -101,15 +101,15 @@ impl Writer {
     }
 
     /// Documents were looked at.
-    pub(super) fn searched(&mut self, out: &mut Vec<u8>, queries: &[String], results: Option<Vec<Value>>) {
+    pub(super) fn searched(&mut self, out: &mut Vec<u8>, queries: &[String], results: Option<&[Value]>) {
         let (id, index) = (self.id("fs_"), self.output.len());
-        let item = |status: &str, queries: &[String], results: Option<&Vec<Value>>| json!({ "type": "file_search_call", "id": id, "status": status, "queries": queries, "results": results });
+        let item = |status: &str, queries: &[String], results: Option<&[Value]>| json!({ "type": "file_search_call", "id": id, "status": status, "queries": queries, "results": results });
         self.item(out, "added", index, &item("in_progress", &[], None));
         for stage in ["in_progress", "searching", "completed"] {
             let about = json!({ "item_id": id, "output_index": index });
             self.event(out, &format!("response.file_search_call.{stage}"), about);
         }
-        let done = item("completed", queries, results.as_ref());
+        let done = item("completed", queries, results);
         self.item(out, "done", index, &done);
         self.output.push(done);
     }
@@ -137,7 +137,7 @@ impl Writer {
 
     /// A function that the client is to call.
     pub(super) fn call(&mut self, out: &mut Vec<u8>, call: &ToolCall) {
-        self.close_message(out, "completed", vec![]);
+        self.close_message(out, "completed", &[]);
         let index = self.output.len();
         let id = format!("{}_{index}", self.id("fc_"));
         let item = |status: &str, arguments: &str| {
@@ -158,7 +158,7 @@ impl Writer {
     }
 
     /// The end, with the citations of the message.
-    pub(super) fn end(&mut self, out: &mut Vec<u8>, ending: Ending, annotations: Vec<Value>, usage: Usage) {
+    pub(super) fn end(&mut self, out: &mut Vec<u8>, ending: Ending, annotations: &[Value], usage: Usage) {
         let cut = match &ending {
             Ending::Whole(FinishReason::Length) => Some("max_output_tokens"),
             Ending::Whole(FinishReason::ContentFilter) => Some("content_filter"),
@@ -200,14 +200,14 @@ impl Writer {
         format!("{prefix}{}", self.suffix)
     }
 
-    fn message(&self, status: &str, content: Value) -> Value {
+    fn message(&self, status: &str, content: &Value) -> Value {
         let id = self.id(ids::MESSAGE);
         json!({ "type": "message", "id": id, "status": status, "role": "assistant", "content": content })
     }
 
     fn unfinished(&self) -> Option<Value> {
         let text = self.open.as_ref()?;
-        Some(self.message("in_progress", json!([part(text, &[])])))
+        Some(self.message("in_progress", &json!([part(text, &[])])))
     }
 
     fn open_message(&mut self, out: &mut Vec<u8>) {
@@ -215,13 +215,13 @@ impl Writer {
             return;
         }
         self.open = Some(String::new());
-        let (item, index) = (self.message("in_progress", json!([])), self.output.len());
+        let (item, index) = (self.message("in_progress", &json!([])), self.output.len());
         self.item(out, "added", index, &item);
         let about = self.place(json!({ "part": part("", &[]) }));
         self.event(out, "response.content_part.added", about);
     }
 
-    fn close_message(&mut self, out: &mut Vec<u8>, status: &str, annotations: Vec<Value>) {
+    fn close_message(&mut self, out: &mut Vec<u8>, status: &str, annotations: &[Value]) {
         let Some(text) = self.open.take() else { return };
         for (n, annotation) in annotations.iter().enumerate() {
             let about = self.place(json!({ "annotation_index": n, "annotation": annotation }));
@@ -229,10 +229,10 @@ impl Writer {
         }
         let about = self.place(json!({ "text": text, "logprobs": [] }));
         self.event(out, "response.output_text.done", about);
-        let part = part(&text, &annotations);
+        let part = part(&text, annotations);
         let about = self.place(json!({ "part": part }));
         self.event(out, "response.content_part.done", about);
-        let (item, index) = (self.message(status, json!([part])), self.output.len());
+        let (item, index) = (self.message(status, &json!([part])), self.output.len());
         self.item(out, "done", index, &item);
         self.output.push(item);
     }

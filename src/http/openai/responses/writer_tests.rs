@@ -24,7 +24,7 @@ fn answer(writer: &mut Writer, ending: Ending) -> Vec<u8> {
     writer.text(&mut out, "4 bar ");
     writer.text(&mut out, "[1].");
     let citation = json!({ "type": "file_citation", "file_id": "file-1", "filename": "a", "index": 6 });
-    writer.end(&mut out, ending, vec![citation], Usage::default());
+    writer.end(&mut out, ending, &[citation], Usage::default());
     out
 }
 
@@ -96,7 +96,7 @@ fn a_call_stands_behind_the_words() {
     writer.begin(&mut out);
     writer.text(&mut out, "Let me look.");
     writer.call(&mut out, &ToolCall { id: "c".into(), name: "look".into(), arguments: "{}".into() });
-    writer.end(&mut out, Ending::Whole(FinishReason::ToolCalls), vec![], Usage::default());
+    writer.end(&mut out, Ending::Whole(FinishReason::ToolCalls), &[], Usage::default());
     let output = writer.response()["output"].clone();
     assert_eq!((&output[0]["type"], &output[1]["type"]), (&json!("message"), &json!("function_call")));
     assert_eq!((&output[1]["call_id"], &output[1]["arguments"]), (&json!("c"), &json!("{}")));

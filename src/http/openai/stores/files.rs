@@ -22,7 +22,7 @@ use super::super::error::OpenAiError;
 use super::super::extract::Body;
 use super::super::ids;
 use super::super::list::{Cut, Listing, MOST, Paging, USUAL};
-use super::super::responses::Deleted;
+use super::super::responses::Deletion;
 use super::check_map;
 use crate::app::App;
 use crate::ids::{CollectionId, DocumentId};
@@ -30,7 +30,7 @@ use crate::storage::openai_files::{self, File};
 use crate::storage::openai_stores::{self, StoredFile, Wanted};
 
 /// A file to put into a vector store.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = OpenAiAttachFile)]
 pub(in super::super) struct Attach {
     /// The file.
@@ -99,7 +99,7 @@ impl Attach {
 }
 
 impl StoredObject {
-    pub(super) fn new(store: CollectionId, file: StoredFile) -> Self {
+    pub(super) fn new(store: CollectionId, file: &StoredFile) -> Self {
         Self {
             id: ids::file_of(file.id, &file.key).0,
             object: "vector_store.file",
@@ -107,7 +107,7 @@ impl StoredObject {
             vector_store_id: ids::show(ids::STORE, store.0),
             status: status(file.stage),
             usage_bytes: file.bytes,
-            last_error: (file.stage == Stage::Failed).then(|| last_error(&file)),
+            last_error: (file.stage == Stage::Failed).then(|| last_error(file)),
             chunking_strategy: json!({ "type": "other" }),
             attributes: attributes(&file.meta),
         }
@@ -223,7 +223,7 @@ pub(super) async fn page(
     let wanted = Wanted { ids: only, stages };
     let files = openai_stores::files(&app.db, scope, store, wanted, cut.window).await?;
     Ok(cut.page(files, |file| {
-        let shown = StoredObject::new(store, file);
+        let shown = StoredObject::new(store, &file);
         (shown.id.clone(), shown)
     }))
 }
@@ -247,7 +247,7 @@ pub(in super::super) async fn attach(
     for (file, attributes) in known(&app, scope, vec![attach]).await? {
         put(&app, scope, store, &file, attributes).await?;
     }
-    Ok(axum::Json(StoredObject::new(store, of_store(&app, scope, store, &named).await?)))
+    Ok(axum::Json(StoredObject::new(store, &of_store(&app, scope, store, &named).await?)))
 }
 
 /// Files of a vector store: all documents of the collection.
@@ -282,7 +282,7 @@ pub(in super::super) async fn find(
     Path((id, file)): Path<(String, String)>,
 ) -> Result<axum::Json<StoredObject>, ApiError> {
     let store = super::known(&app, scope, &id).await?.id;
-    Ok(axum::Json(StoredObject::new(store, of_store(&app, scope, store, &file).await?)))
+    Ok(axum::Json(StoredObject::new(store, &of_store(&app, scope, store, &file).await?)))
 }
 
 /// Changes the attributes of a file in a vector store.
@@ -305,24 +305,24 @@ pub(in super::super) async fn modify(
     let attributes = modify.attributes.unwrap_or_default();
     check_map(&attributes, "attributes", false)?;
     app.corpus.edit(scope, document, &Edit { meta: Some(&attributes), ..Edit::default() }).await?;
-    Ok(axum::Json(StoredObject::new(store, of_store(&app, scope, store, &file).await?)))
+    Ok(axum::Json(StoredObject::new(store, &of_store(&app, scope, store, &file).await?)))
 }
 
 /// Takes a file out of a vector store. The file itself stays.
 #[utoipa::path(
     delete, path = "/v1/vector_stores/{id}/files/{file_id}", tag = "openai",
     params(("id" = String, Path), ("file_id" = String, Path)),
-    responses((status = 200, body = Deleted), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError))
+    responses((status = 200, body = Deletion), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError))
 )]
 pub(in super::super) async fn detach(
     State(app): State<App>,
     Caller(scope): Caller,
     Path((id, file)): Path<(String, String)>,
-) -> Result<axum::Json<Deleted>, ApiError> {
+) -> Result<axum::Json<Deletion>, ApiError> {
     let store = super::known(&app, scope, &id).await?.id;
     let document = of_store(&app, scope, store, &file).await?.id;
     let gone = app.corpus.delete(scope, None, Some(&[document])).await?;
-    Ok(axum::Json(Deleted { id: file, object: "vector_store.file.deleted", deleted: !gone.is_empty() }))
+    Ok(axum::Json(Deletion { id: file, object: "vector_store.file.deleted", deleted: !gone.is_empty() }))
 }
 
 /// The words of a file in a vector store, as searches see them.

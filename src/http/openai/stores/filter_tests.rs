@@ -2,12 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn is(kind: &str, key: &str, value: Value) -> Value {
-    json!({ "type": kind, "key": key, "value": value })
+fn is(kind: &str, key: &str, value: impl Into<Value>) -> Value {
+    json!({ "type": kind, "key": key, "value": value.into() })
 }
 
-fn split(filter: Value) -> (Value, Option<Filter>) {
-    let (told, rest) = Filter::read(&filter, "filters").expect("a filter").split();
+fn split(filter: &Value) -> (Value, Option<Filter>) {
+    let (told, rest) = Filter::read(filter, "filters").expect("a filter").split();
     (serde_json::to_value(told).expect("JSON"), rest)
 }
 
@@ -17,7 +17,7 @@ fn the_index_is_told_what_it_can_tell() {
         is("eq", "kind", json!("manual")), is("gte", "year", json!(2020)), is("lt", "year", json!(2025.5)),
         is("in", "language", json!(["de", "en"])), is("eq", "size", json!(4)),
     ] });
-    let (told, rest) = split(all);
+    let (told, rest) = split(&all);
     let expected = json!({
         "kind": "manual", "year": { "gte": 2020.0, "lt": 2025.5 }, "language": ["de", "en"],
         "size": { "gte": 4.0, "lte": 4.0 },
@@ -34,12 +34,12 @@ fn the_rest_is_looked_at_afterwards() {
         is("eq", "a.b", json!("c")),
         json!({ "type": "or", "filters": [is("eq", "a", json!(1)), is("eq", "b", json!(2))] }),
     ] {
-        let (told, rest) = split(filter.clone());
+        let (told, rest) = split(&filter);
         assert_eq!((told, rest.is_some()), (json!({}), true), "{filter}");
     }
     // A key that comes twice: the first goes to the index.
     let twice = json!({ "type": "and", "filters": [is("eq", "a", json!("x")), is("eq", "a", json!("y"))] });
-    let (told, rest) = split(twice);
+    let (told, rest) = split(&twice);
     assert_eq!(told, json!({ "a": "x" }));
     assert_eq!(rest, Some(Filter::Is { how: How::Eq, key: "a".into(), value: json!("y") }));
 }
@@ -138,7 +138,7 @@ proptest! {
         let attributes = json!(attributes);
         let read = Filter::read(&filter, "filters").expect("a filter");
         let expected = read.fits(&attributes);
-        let (told, rest) = split(filter);
+        let (told, rest) = split(&filter);
         let found = told_fits(&told, &attributes) && rest.is_none_or(|rest| rest.fits(&attributes));
         prop_assert_eq!(found, expected);
     }

@@ -22,7 +22,7 @@ use super::error::OpenAiError;
 use super::extract::Body;
 use super::ids;
 use super::list::{Listing, MOST, Paging, USUAL};
-use super::responses::Deleted;
+use super::responses::Deletion;
 use crate::app::App;
 use crate::ids::CollectionId;
 use crate::storage::openai_stores::{self, Store};
@@ -269,17 +269,17 @@ pub(super) async fn modify(
 /// Deletes a vector store: the collection with its documents. Files stay.
 #[utoipa::path(
     delete, path = "/v1/vector_stores/{id}", tag = "openai", params(("id" = String, Path)),
-    responses((status = 200, body = Deleted), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError))
+    responses((status = 200, body = Deletion), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError))
 )]
 pub(super) async fn delete(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(id): Path<String>,
-) -> Result<axum::Json<Deleted>, ApiError> {
+) -> Result<axum::Json<Deletion>, ApiError> {
     let store = known(&app, scope, &id).await?.id;
     app.corpus.delete(scope, Some(store), None).await?;
     let deleted = collections::delete(&app.db, scope, store).await?;
-    Ok(axum::Json(Deleted { id, object: "vector_store.deleted", deleted }))
+    Ok(axum::Json(Deletion { id, object: "vector_store.deleted", deleted }))
 }
 
 #[cfg(test)]
@@ -288,14 +288,14 @@ mod tests {
 
     use super::*;
 
-    fn fits(map: Value, only_texts: bool) -> bool {
+    fn fits(map: &Value, only_texts: bool) -> bool {
         check_map(map.as_object().expect("an object"), "attributes", only_texts).is_ok()
     }
 
     #[test]
     fn attributes_are_few_and_short() {
-        assert!(fits(json!({ "a": "x".repeat(512), "b": 1.5, "c": true }), false));
-        assert!(fits(json!({ "a": "x" }), true) && !fits(json!({ "a": 1 }), true));
+        assert!(fits(&json!({ "a": "x".repeat(512), "b": 1.5, "c": true }), false));
+        assert!(fits(&json!({ "a": "x" }), true) && !fits(&json!({ "a": 1 }), true));
         for wrong in [
             json!({ "a": "x".repeat(513) }),
             json!({ "x".repeat(65): 1 }),
@@ -304,7 +304,7 @@ mod tests {
             json!({ "a": null }),
             json!({ "a": "\0" }),
         ] {
-            assert!(!fits(wrong.clone(), false), "{wrong}");
+            assert!(!fits(&wrong, false), "{wrong}");
         }
         let many: Map<String, Value> = (0..17).map(|n| (n.to_string(), json!(n))).collect();
         assert!(check_map(&many, "attributes", false).is_err());
