@@ -31,5 +31,7 @@ amount FOOTNOTE_ANSWER_KILLS 50
 amount FOOTNOTE_OBEYED 150
 amount FOOTNOTE_QUOTES 10000
 amount FOOTNOTE_EXCHANGES 200
+amount FOOTNOTE_HALF_OPEN 2000
+amount FOOTNOTE_OPEN_STREAMS 200
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"

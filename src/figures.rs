@@ -129,7 +129,6 @@ impl Figures {
     }
 
     /// A stream is read, for as long as what is returned is kept.
-    #[must_use]
     pub fn stream(&self) -> OpenStream {
         self.0.streams.inc();
         OpenStream(self.clone())

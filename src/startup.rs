@@ -123,7 +123,8 @@ impl Service {
             accounts::first_start(&db, &passwords, wants_sign_in, settings.admin_password.as_ref()).await?;
         let credentials = Credentials::open(&settings, passwords, operator.id)?;
         // What the front door needs is read before anything is built on it.
-        (settings.origins()?, settings.proxies()?);
+        settings.origins()?;
+        settings.proxies()?;
         let limits = Limits::new(settings.limits.clone(), settings.redis_url.as_ref())?;
         let corpus = Corpus::open(db.clone(), settings.corpus()).await?;
         let stream = database::open_relaxed(&db).await?;

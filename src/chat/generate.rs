@@ -54,6 +54,10 @@ impl Generation {
             Err(_) => "cancelled",
         };
         self.close_call(outcome).await;
+        // Before the end is told: whoever asks on at once has what is left.
+        if let Some(reservation) = &mut self.reservation {
+            reservation.settle();
+        }
         let receipt = self.receipt.to_json(self.provider.as_ref(), self.started.elapsed());
         let key = self.key.take();
         let mut end =

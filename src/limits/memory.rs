@@ -30,7 +30,7 @@ struct State {
 /// A caller's tokens of a day.
 #[derive(Debug, Default)]
 struct Day {
-    day: u64,
+    number: u64,
     used: u64,
     reserved: Vec<Reserved>,
 }
@@ -51,8 +51,8 @@ struct Lease {
 impl Day {
     /// The same on the day that it is.
     fn today(&mut self, now: Now) -> &mut Self {
-        if self.day != now.day {
-            (self.day, self.used) = (now.day, 0);
+        if self.number != now.day {
+            (self.number, self.used) = (now.day, 0);
         }
         self.reserved.retain(|reserved| reserved.until > now.since);
         self
@@ -63,7 +63,7 @@ impl Day {
     }
 
     fn is_stale(&self, now: Now) -> bool {
-        self.day != now.day && self.reserved.iter().all(|reserved| reserved.until <= now.since)
+        self.number != now.day && self.reserved.iter().all(|reserved| reserved.until <= now.since)
     }
 
     /// Whether there is room. The last of a day may go beyond the limit if it
@@ -81,12 +81,14 @@ impl Day {
     }
 }
 
-impl Memory {
-    pub(super) fn new() -> Self {
+impl Default for Memory {
+    fn default() -> Self {
         let state = State { tokens: Shelf::new(CALLERS), streams: Shelf::new(CALLERS), failures: Shelf::new(CALLERS) };
         Self { requests: Requests::new(), state: Mutex::new(state) }
     }
+}
 
+impl Memory {
     /// Lets a request in, with a stream of this id if it has one.
     pub(super) fn admit(&self, buckets: &[Bucket], stream: Option<Uuid>, now: Now) -> Result<Admitted, Refused> {
         let mut state = self.lock();
@@ -204,7 +206,7 @@ impl State {
 
     fn tokens(&mut self, bucket: &Bucket, now: Now) -> Standing {
         let limit = bucket.allowance.tokens;
-        let taken = self.tokens.get(&bucket.key).filter(|day| day.day == now.day);
+        let taken = self.tokens.get(&bucket.key).filter(|day| day.number == now.day);
         let taken = taken.map_or(0, |day| day.used.saturating_add(day.reserved()));
         Standing { limit, remaining: limit.saturating_sub(taken), reset: now.rest_of_day }
     }

@@ -8,6 +8,7 @@
 
 mod clock;
 mod guesses;
+mod held;
 mod memory;
 mod requests;
 mod shared;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 pub use guesses::{Guesses, RetryAfter};
+pub use held::{Lease, Reservation};
 pub use who::Who;
 
 use crate::config::LimitSettings;
@@ -126,13 +128,15 @@ struct Inner {
 
 /// Where it is counted.
 enum Store {
-    Memory(Memory),
+    Memory(Box<Memory>),
     /// Redis, and this process's own count for when it is away.
-    Redis {
-        shared: Shared,
-        own: Memory,
-        trouble: Mutex<Trouble>,
-    },
+    Redis(Box<Redis>),
+}
+
+struct Redis {
+    shared: Shared,
+    own: Memory,
+    trouble: Mutex<Trouble>,
 }
 
 /// What is known of Redis's absence.
@@ -149,8 +153,11 @@ impl Limits {
     /// [`Error::Invalid`] for an address that is none.
     pub fn new(settings: LimitSettings, redis: Option<&SecretString>) -> Result<Self> {
         let store = match redis {
-            None => Store::Memory(Memory::new()),
-            Some(url) => Store::Redis { shared: Shared::new(url)?, own: Memory::new(), trouble: Mutex::default() },
+            None => Store::Memory(Box::default()),
+            Some(url) => {
+                let redis = Redis { shared: Shared::new(url)?, own: Memory::default(), trouble: Mutex::default() };
+                Store::Redis(Box::new(redis))
+            }
         };
         Ok(Self(Arc::new(Inner { settings, clock: Clock::start(), store, open: Mutex::default() })))
     }
@@ -242,13 +249,15 @@ impl Limits {
 impl Inner {
     fn own(&self) -> &Memory {
         match &self.store {
-            Store::Memory(own) | Store::Redis { own, .. } => own,
+            Store::Memory(own) => own,
+            Store::Redis(redis) => &redis.own,
         }
     }
 
     /// What Redis says; none where there is none, or it is away.
     async fn ask<T>(&self, question: impl AsyncFnOnce(&Shared) -> redis::RedisResult<T>) -> Option<T> {
-        let Store::Redis { shared, trouble, .. } = &self.store else { return None };
+        let Store::Redis(redis) = &self.store else { return None };
+        let Redis { shared, trouble, .. } = redis.as_ref();
         if lock(trouble).rest_until.is_some_and(|until| until > Instant::now()) {
             return None;
         }
@@ -305,69 +314,6 @@ impl Trouble {
             let kind = error.kind();
             tracing::warn!(?kind, "Redis does not answer; this process holds callers to their limits by itself");
         }
-    }
-}
-
-/// An open stream; dropping it ends it.
-#[must_use = "a stream counts as ended when its lease is dropped"]
-pub struct Lease {
-    inner: Arc<Inner>,
-    id: Uuid,
-    buckets: Vec<Bucket>,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let (inner, id) = (Arc::clone(&self.inner), self.id);
-        let keys = lock(&inner.open).remove(&id).unwrap_or_default();
-        if keys.is_empty() {
-            return;
-        }
-        inner.own().release(&keys, id);
-        later(async move {
-            inner.ask(async |shared| shared.release(&keys, id).await).await;
-        });
-    }
-}
-
-/// Tokens that are set aside. Dropping it counts what was used.
-#[must_use = "what is set aside is given back when the reservation is dropped"]
-pub struct Reservation {
-    inner: Arc<Inner>,
-    id: Uuid,
-    buckets: Vec<Bucket>,
-    tokens: u64,
-    used: u64,
-}
-
-impl Reservation {
-    /// So many were used, beside what was told before.
-    pub fn used(&mut self, tokens: u64) {
-        self.used = self.used.saturating_add(tokens);
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if self.buckets.is_empty() {
-            return;
-        }
-        let (inner, id, tokens, used) = (Arc::clone(&self.inner), self.id, self.tokens, self.used);
-        let (buckets, now) = (std::mem::take(&mut self.buckets), self.inner.clock.now());
-        // Counted here in any case: when Redis goes away, this process knows what
-        // went through it.
-        inner.own().settle(&buckets, id, used, now);
-        later(async move {
-            inner.ask(async |shared| shared.settle(&buckets, id, tokens, used, now).await).await;
-        });
-    }
-}
-
-/// Does what cannot wait for its end. Without a runtime nothing is done: the
-/// process ends, and what it held expires.
-fn later(work: impl Future<Output = ()> + Send + 'static) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(work);
     }
 }
 

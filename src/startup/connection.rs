@@ -169,12 +169,12 @@ mod tests {
     fn a_connection_is_closed_when_it_is_of_no_use() {
         let second = Duration::from_secs(1);
         for (standing, expected) in [
-            (Standing::Unused(second), Verdict::Good(UNUSED - second)),
+            (Standing::Unused(second), Verdict::Good(UNUSED.saturating_sub(second))),
             (Standing::Unused(UNUSED), Verdict::Useless("nothing was asked")),
-            (Standing::Idle(second), Verdict::Good(KEEP_ALIVE - second)),
+            (Standing::Idle(second), Verdict::Good(KEEP_ALIVE.saturating_sub(second))),
             (Standing::Idle(KEEP_ALIVE), Verdict::Rests),
             (Standing::Busy, Verdict::Good(LOOK)),
-            (Standing::Stalled(STALLED - second), Verdict::Good(LOOK)),
+            (Standing::Stalled(STALLED.saturating_sub(second)), Verdict::Good(LOOK)),
             (Standing::Stalled(STALLED), Verdict::Useless("nothing was taken")),
         ] {
             assert_eq!(judge(standing), expected);

@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_nothing_is_cut_and_a_slow_one_is_not() {

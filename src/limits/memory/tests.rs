@@ -33,7 +33,7 @@ fn what<T>(result: Result<T, Refused>) -> Option<What> {
 
 #[test]
 fn streams_hold_their_places_until_they_end() {
-    let memory = Memory::new();
+    let memory = Memory::default();
     let mine = [streams("me", 2)];
     assert_eq!(what(memory.admit(&mine, Some(id(1)), at(0))), None);
     assert_eq!(what(memory.admit(&mine, Some(id(2)), at(0))), None);
@@ -45,7 +45,7 @@ fn streams_hold_their_places_until_they_end() {
 
 #[test]
 fn a_stream_without_a_sign_of_life_frees_its_place() {
-    let memory = Memory::new();
+    let memory = Memory::default();
     let mine = [streams("me", 2)];
     for n in [1, 2] {
         assert!(memory.admit(&mine, Some(id(n)), at(0)).is_ok());
@@ -58,7 +58,7 @@ fn a_stream_without_a_sign_of_life_frees_its_place() {
 
 #[test]
 fn one_full_place_refuses_and_takes_nothing_of_the_others() {
-    let memory = Memory::new();
+    let memory = Memory::default();
     let (mine, ours) = (streams("me", 5), streams("us", 1));
     assert!(memory.admit(&[mine, ours], Some(id(1)), at(0)).is_ok());
     assert_eq!(what(memory.admit(&[mine, ours], Some(id(2)), at(0))), Some(What::Streams));
@@ -70,7 +70,7 @@ fn one_full_place_refuses_and_takes_nothing_of_the_others() {
 
 #[test]
 fn at_the_edge_of_a_day_one_goes_beyond_it() {
-    let memory = Memory::new();
+    let memory = Memory::default();
     let mine = [tokens("me", 1_000)];
     memory.settle(&mine, id(0), 900, at(0));
     let reserve = |n| what(memory.reserve(&mine, id(n), 500, 60 * SECOND, at(0)));
@@ -84,7 +84,7 @@ fn at_the_edge_of_a_day_one_goes_beyond_it() {
 
 #[test]
 fn the_next_day_begins_anew_and_reservations_of_the_dead_expire() {
-    let memory = Memory::new();
+    let memory = Memory::default();
     let mine = [tokens("me", 1_000)];
     memory.settle(&mine, id(0), 2_000, at(0));
     let refused = memory.reserve(&mine, id(1), 10, SECOND, at(100)).expect_err("used up");
@@ -97,7 +97,7 @@ fn the_next_day_begins_anew_and_reservations_of_the_dead_expire() {
 #[test]
 fn fifty_at_once_go_beyond_the_limit_by_one_at_most() {
     for run in 0..100 {
-        let (memory, mine) = (Memory::new(), [tokens("me", 1_000)]);
+        let (memory, mine) = (Memory::default(), [tokens("me", 1_000)]);
         memory.settle(&mine, id(0), 850 + run, at(0));
         std::thread::scope(|scope| {
             for n in 1..=50 {
@@ -116,7 +116,7 @@ fn fifty_at_once_go_beyond_the_limit_by_one_at_most() {
 
 #[test]
 fn failed_sign_ins_are_counted_by_account_and_address_and_forgiven_by_account() {
-    let memory = Memory::new();
+    let memory = Memory::default();
     let (account, address) = (Key::name("eve"), Key::name("an address"));
     for _ in 0..10 {
         memory.failed([account, address], at(0));
@@ -136,7 +136,7 @@ proptest! {
         limit in 1_u64..2_000,
         steps in proptest::collection::vec((1_u64..800, 0_u64..=100, any::<bool>()), 1..100),
     ) {
-        let (memory, mine) = (Memory::new(), [tokens("me", limit)]);
+        let (memory, mine) = (Memory::default(), [tokens("me", limit)]);
         let (mut open, mut spent, mut largest): (Vec<(Uuid, u64)>, u64, u64) = (vec![], 0, 0);
         for (n, (wanted, share, ends)) in steps.into_iter().enumerate() {
             let id = id(n as u128);
