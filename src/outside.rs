@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use footnote_ingest::rights::as_system;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde::Serialize;
@@ -101,7 +102,7 @@ impl Outside {
         let definitions = self.0.tools().await;
         let found = definitions.iter().find(|definition| definition.name == name);
         let definition = found.ok_or(Error::NotFound("tool"))?;
-        tool_pins::replace(db, &definition.server, &definition.tool, &definition.sha256).await?;
+        as_system(tool_pins::replace(db, &definition.server, &definition.tool, &definition.sha256)).await?;
         Ok(())
     }
 }
@@ -120,7 +121,8 @@ async fn pin(db: &PgPool, definitions: &[ToolDefinition]) -> sqlx::Result<Pins> 
         .iter()
         .map(|definition| (definition.server.as_str(), definition.tool.as_str(), definition.sha256.as_str()))
         .collect();
-    tool_pins::pin_new(db, &new).await?;
+    // The service's own record: those who ask may only read it.
+    as_system(tool_pins::pin_new(db, &new)).await?;
     Ok(tool_pins::all(db).await?.into_iter().map(|pin| ((pin.server, pin.tool), pin.sha256)).collect())
 }
 
