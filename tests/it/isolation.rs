@@ -133,6 +133,12 @@ impl Estate {
         self.file = text(crate::people::whole(&app.doors(), upload.body(form.into()).unwrap()).await);
         let batches = format!("/v1/vector_stores/vs_{}/file_batches", self.collection);
         self.batch = text(self.owner.post(&batches, &json!({ "file_ids": [self.file] })).await);
+        let collection = format!("/api/v1/collections/{}", self.collection);
+        crate::canaries::until("file of the batch", async || {
+            let progress = self.owner.get(&collection).await.json()["progress"].clone();
+            (progress["queued"] == 0 && progress["words"] == 0).then_some(())
+        })
+        .await;
     }
 
     /// The path of a route with this estate's ids, and a body that the owner
