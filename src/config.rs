@@ -8,7 +8,6 @@ mod environment;
 mod limits;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use config::{Environment, File, FileFormat};
 use footnote_ingest::config::{
@@ -361,33 +360,6 @@ impl Settings {
         let allow = allow.map_err(|error| invalid("fetch_allow", error.to_string()))?;
         let config = FetchConfig { max_bytes: self.max_file_bytes, allow, ..FetchConfig::default() };
         Fetcher::new(config).map_err(|error| Error::Internal(error.into()))
-    }
-
-    /// All providers: those of the environment under their own names, then
-    /// those of the file.
-    #[must_use]
-    pub fn all_providers(&self) -> Vec<ProviderSettings> {
-        let known = [
-            ("openai", Kind::Openai, &self.openai_api_key, &self.openai_base_url),
-            ("anthropic", Kind::Anthropic, &self.anthropic_api_key, &self.anthropic_base_url),
-            ("gemini", Kind::Gemini, &self.gemini_api_key, &self.gemini_base_url),
-        ];
-        let set = known.into_iter().filter(|(_, _, key, url)| key.is_some() || url.is_some());
-        let set = set.map(|(name, kind, key, url)| ProviderSettings {
-            name: name.to_owned(),
-            kind,
-            base_url: url.clone(),
-            api_key: key.clone(),
-            context_window: self.context_window,
-            ..ProviderSettings::default()
-        });
-        set.chain(self.providers.iter().cloned()).collect()
-    }
-
-    /// Time limits of a provider: to the first token, and between tokens.
-    #[must_use]
-    pub fn provider_timeouts(&self) -> (Duration, Duration) {
-        (Duration::from_secs(self.first_token_timeout), Duration::from_secs(self.idle_timeout))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::Settings;
 use crate::error::{Error, Result};
 
 /// The protocol that a provider speaks.
@@ -89,6 +91,35 @@ impl Price {
 
 /// Prices by model; `name/model` goes before `model`.
 pub type Prices = BTreeMap<String, Price>;
+
+impl Settings {
+    /// All providers: those of the environment under their own names, then
+    /// those of the file.
+    #[must_use]
+    pub fn all_providers(&self) -> Vec<ProviderSettings> {
+        let known = [
+            ("openai", Kind::Openai, &self.openai_api_key, &self.openai_base_url),
+            ("anthropic", Kind::Anthropic, &self.anthropic_api_key, &self.anthropic_base_url),
+            ("gemini", Kind::Gemini, &self.gemini_api_key, &self.gemini_base_url),
+        ];
+        let set = known.into_iter().filter(|(_, _, key, url)| key.is_some() || url.is_some());
+        let set = set.map(|(name, kind, key, url)| ProviderSettings {
+            name: name.to_owned(),
+            kind,
+            base_url: url.clone(),
+            api_key: key.clone(),
+            context_window: self.context_window,
+            ..ProviderSettings::default()
+        });
+        set.chain(self.providers.iter().cloned()).collect()
+    }
+
+    /// Time limits of a provider: to the first token, and between tokens.
+    #[must_use]
+    pub fn provider_timeouts(&self) -> (Duration, Duration) {
+        (Duration::from_secs(self.first_token_timeout), Duration::from_secs(self.idle_timeout))
+    }
+}
 
 #[cfg(test)]
 mod tests {
