@@ -25,6 +25,7 @@ const SHOWN: usize = 5;
 /// A question to compare on.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SampleQuestion)]
 pub struct Question {
     /// Its words.
     pub text: String,

@@ -16,6 +16,7 @@ pub const MAX_QUERY: usize = 500;
 
 /// A conversation that was found, and the place in it that fits best.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = FoundConversation)]
 pub struct Found {
     /// The conversation.
     pub conversation: Conversation,

@@ -19,6 +19,7 @@ use crate::storage::artifacts::{self, Artifact, ArtifactVersion};
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Items, at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<i32>,

@@ -84,6 +84,7 @@ pub(super) struct Again {
 /// Whether a call may be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "approve": true }))]
 pub(super) struct Decision {
     /// It may.
     approve: bool,

@@ -50,6 +50,7 @@ pub(super) struct AsGuest {
 /// A refresh token; left out where it is in the cookie.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = RefreshRequest)]
 pub(super) struct Again {
     /// As the last sign-in or refresh gave it.
     #[schema(value_type = Option<String>)]

@@ -28,6 +28,7 @@ pub(super) struct Which {
     /// Only the one of this name.
     name: Option<String>,
     /// Items, at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<CollectionId>,
@@ -36,6 +37,7 @@ pub(super) struct Which {
 /// A collection's name.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "manuals" }))]
 pub(super) struct Name {
     /// Unique among the owner's.
     name: String,
@@ -53,6 +55,7 @@ impl Name {
 
 /// A collection and how far its documents are.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CollectionDetail)]
 pub(super) struct Detail {
     #[serde(flatten)]
     collection: Collection,

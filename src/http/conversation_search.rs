@@ -21,6 +21,7 @@ pub(super) struct Words {
     /// `-without` are understood.
     q: String,
     /// Items, at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<String>,

@@ -28,6 +28,7 @@ const MAX_TOOL: usize = 128;
 /// A conversation to begin.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "title": "The P4" }))]
 pub(super) struct Begin {
     /// Shown in lists.
     title: Option<String>,
@@ -40,6 +41,8 @@ pub(super) struct Begin {
 /// What to change of a conversation; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "title": "Warranty of the P4", "archived": false }))]
+#[schema(as = ConversationChange)]
 pub(super) struct Change {
     /// Shown in lists.
     #[serde(default, deserialize_with = "given")]
@@ -80,6 +83,7 @@ pub(super) struct Which {
     #[param(required = false)]
     archived: bool,
     /// Items, at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<String>,
@@ -221,8 +225,9 @@ fn cursor(used: DateTime<Utc>, id: ConversationId) -> String {
 
 fn parse_cursor(text: &str) -> Result<(DateTime<Utc>, ConversationId), ApiError> {
     let parsed = text.split_once('.').and_then(|(used, id)| {
-        let used = DateTime::from_timestamp_micros(used.parse().ok()?)?;
-        Some((used, id.parse().ok()?))
+        // None is older than this service, and Postgres knows no time before 4713 BC.
+        let used = used.parse().ok().filter(|used: &i64| *used >= 0)?;
+        Some((DateTime::from_timestamp_micros(used)?, id.parse().ok()?))
     });
     parsed.ok_or_else(|| ApiError::unprocessable("cursor", "`cursor` is not one that a page gave"))
 }

@@ -36,6 +36,7 @@ pub(super) struct Which {
     /// Only of this key.
     key: Option<String>,
     /// Items, at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<DocumentId>,
@@ -82,6 +83,8 @@ pub(super) async fn find(
 /// What to change of a document; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "title": "Handbook of the P4", "meta": { "department": "support", "year": 2024 } }))]
+#[schema(as = DocumentChange)]
 pub(super) struct Change {
     /// Its key. A title that stood in for none follows it.
     key: Option<String>,
@@ -164,7 +167,7 @@ pub(super) async fn delete(
 /// The bytes as they were uploaded.
 #[utoipa::path(
     get, path = "/api/v1/documents/{id}/original", tag = "documents", params(("id" = DocumentId, Path)),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 404, body = Envelope))
+    responses((status = 200, content_type = "*/*", description = "Of the type that was told or found"), (status = 404, body = Envelope))
 )]
 pub(super) async fn original(
     State(app): State<App>,

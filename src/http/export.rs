@@ -22,7 +22,7 @@ pub(super) struct Kind {
     /// `markdown`, unless told otherwise: the branch that is shown, with what is
     /// cited in footnotes; or `json`: the conversation with all its messages.
     #[serde(default)]
-    #[param(required = false)]
+    #[param(required = false, inline)]
     format: Format,
 }
 

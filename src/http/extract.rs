@@ -1,28 +1,69 @@
 //! Extractors whose refusals are ours: an envelope, and the field by its name.
 
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 use super::error::ApiError;
+use super::nul;
 use crate::error::Error;
 use crate::ids::CollectionId;
 
-/// A JSON body.
-#[derive(Debug, FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+/// A JSON body, without the character NUL.
+#[derive(Debug)]
 pub(super) struct Json<T>(pub T);
 
-/// The query string.
-#[derive(Debug, FromRequestParts)]
-#[from_request(via(axum::extract::Query), rejection(ApiError))]
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let bytes = bytes.map_err(JsonRejection::from)?;
+        let request = Request::from_parts(parts, Body::from(bytes.clone()));
+        let axum::Json(value) = axum::Json::from_request(request, state).await?;
+        nul::in_json(&bytes).map_or(Ok(Self(value)), |place| Err(holds_nul(&place)))
+    }
+}
+
+/// The query string, without the character NUL.
+#[derive(Debug)]
 pub(super) struct Query<T>(pub T);
 
-/// Parts of the path.
-#[derive(Debug, FromRequestParts)]
-#[from_request(via(axum::extract::Path), rejection(ApiError))]
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let axum::extract::Query(value) = axum::extract::Query::from_request_parts(parts, state).await?;
+        nul::in_query(&parts.uri).map_or(Ok(Self(value)), |name| Err(holds_nul(&name)))
+    }
+}
+
+/// Parts of the path, without the character NUL.
+#[derive(Debug)]
 pub(super) struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let axum::extract::Path(value) = axum::extract::Path::from_request_parts(parts, state).await?;
+        // What no text holds, no name holds.
+        if nul::in_path(&parts.uri) { Err(ApiError::not_found("resource")) } else { Ok(Self(value)) }
+    }
+}
+
+/// The refusal of a text with a NUL, by the field in which it stands.
+pub(super) fn holds_nul(place: &str) -> ApiError {
+    let field = place.split(['.', '[']).next().filter(|field| !field.is_empty()).unwrap_or("body");
+    let place = if place.is_empty() { field } else { place };
+    let message = format!("`{place}` holds the character NUL, which no text has; leave it out");
+    ApiError::unprocessable(field, shorten(&message))
+}
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {

@@ -23,6 +23,7 @@ const MAX_COMMENT: usize = 4_000;
 /// What one thinks of an answer.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "vote": "up", "reasons": ["correct"] }))]
 pub(super) struct Opinion {
     /// Whether it helped; null takes back what was said before.
     #[serde(deserialize_with = "Option::deserialize")]

@@ -23,6 +23,7 @@ pub(super) struct Which {
     /// Only of this document.
     document: Option<DocumentId>,
     /// Items, at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<JobId>,

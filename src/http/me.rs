@@ -28,6 +28,7 @@ const MAX_DAYS: i32 = 3650;
 /// What of the account is changed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AccountChange)]
 pub(super) struct Change {
     /// The password; all other sign-ins end.
     password: NewPassword,

@@ -17,6 +17,7 @@ use crate::sharing;
 /// Who is let in.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "ada", "role": "reader" }))]
 pub(super) struct Admitted {
     /// The account's name.
     name: String,
@@ -46,7 +47,7 @@ pub(super) async fn list(
     request_body = Admitted,
     responses(
         (status = 200, body = Member), (status = 403, body = Envelope), (status = 404, body = Envelope),
-        (status = 422, body = Envelope),
+        (status = 409, body = Envelope), (status = 422, body = Envelope),
     )
 )]
 pub(super) async fn admit(

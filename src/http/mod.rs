@@ -16,6 +16,7 @@ mod collections;
 mod conversation_search;
 mod conversations;
 mod cors;
+mod description;
 mod documents;
 mod error;
 mod export;
@@ -33,6 +34,7 @@ mod messages;
 mod metrics;
 mod models;
 mod needs;
+mod nul;
 mod openai;
 mod page;
 mod parts;
@@ -66,7 +68,6 @@ use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::openapi::OpenApi as Document;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
@@ -76,6 +77,7 @@ pub use guard::Hosts;
 pub use traffic::{Standing, Traffic, Visit};
 
 use crate::app::App;
+use description::{Common, Description};
 use error::ApiError;
 
 /// Bytes of a JSON body, at most.
@@ -87,41 +89,6 @@ const WORTH_COMPRESSING: u64 = 1024;
 
 /// The header that names a request in replies and in the log.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Footnote",
-        description = "Answers from your own documents, each claim with a citation that was checked against the \
-                       exact characters of its source. Positions are Unicode code points, half-open.",
-        license(name = "Apache-2.0", identifier = "Apache-2.0"),
-    ),
-    tags(
-        (name = "search", description = "Passages that fit a question"),
-        (name = "documents", description = "What is searched"),
-        (name = "conversations", description = "Questions and cited answers"),
-        (name = "accounts", description = "Who may come in"),
-        (name = "chat", description = "A message in, an answer out"),
-        (name = "ai-sdk", description = "Chats for front ends built with the AI SDK"),
-        (name = "openai", description = "The same for clients that speak OpenAI's API"),
-        (name = "service", description = "Health and upkeep"),
-    ),
-    modifiers(&Bearer),
-    security(("bearer" = []))
-)]
-struct Description;
-
-/// How callers show who they are.
-struct Bearer;
-
-impl Modify for Bearer {
-    fn modify(&self, document: &mut Document) {
-        let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description = Some("An access token of /api/v1/auth/login, or an API key".into());
-        let components = document.components.get_or_insert_with(Default::default);
-        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
-    }
-}
 
 fn native() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
@@ -191,7 +158,13 @@ fn native() -> OpenApiRouter<App> {
 /// The description of every route.
 #[must_use]
 pub fn description() -> Document {
-    native().into_openapi()
+    described(native().into_openapi())
+}
+
+/// The description with what all routes have in common.
+fn described(mut document: Document) -> Document {
+    Common.modify(&mut document);
+    document
 }
 
 /// All routes over `app`, taking requests that name one of `hosts`.
@@ -205,7 +178,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
     let access = access::Access { figures: app.figures.clone(), slow: Duration::from_millis(settings.slow_ms) };
     let places = shed::Shed::new(&settings.limits, app.figures.clone());
     routes
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", description))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", described(description)))
         .merge(mcp::routes())
         .merge(web::routes())
         .fallback(async || ApiError::not_found("route"))

@@ -25,6 +25,7 @@ pub(super) struct Page<T> {
 #[into_params(parameter_in = Query)]
 pub(super) struct Paging {
     /// Items, at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
     pub(super) limit: Option<i64>,
     /// Where the last page ended.
     pub(super) cursor: Option<Uuid>,

@@ -24,6 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What is sent whenever it changes.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = DocumentProgress)]
 pub(super) struct Progress {
     /// How far the document has come.
     stage: Stage,
@@ -54,7 +55,8 @@ impl Progress {
 }
 
 /// A document's stage and progress as events, from what it is now until it is
-/// done, has failed or is deleted.
+/// done, has failed or is deleted. The data of each `progress` is a
+/// `DocumentProgress`; that of a last `deleted` is empty.
 #[utoipa::path(
     get, path = "/api/v1/documents/{id}/events", tag = "documents", params(("id" = DocumentId, Path)),
     responses((status = 200, content((Progress = "text/event-stream"))), (status = 404, body = Envelope))

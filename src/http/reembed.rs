@@ -14,6 +14,7 @@ use crate::reembed::{Comparison, Question, compare as compare_models};
 /// What to do.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReembedAction)]
 pub(super) enum Action {
     /// Build an index for the configured model beside the one in use.
     Begin,
@@ -28,6 +29,7 @@ pub(super) enum Action {
 /// A step.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ReembedStep)]
 pub(super) struct Step {
     action: Action,
 }

@@ -25,6 +25,7 @@ const RUNS: i64 = 20;
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Items, at most: 1 to 200.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<ScheduleId>,
@@ -33,6 +34,8 @@ pub(super) struct Which {
 /// A schedule to be.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "nightly-check", "cron": "0 3 * * *", "time_zone": "Europe/Zurich", "action": "check" }))]
+#[schema(as = NewSchedule)]
 pub(super) struct New {
     /// Unique among the owner's, without a slash.
     name: String,
@@ -46,6 +49,7 @@ pub(super) struct New {
 
 /// A schedule and its last runs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ScheduleDetail)]
 pub(super) struct Detail {
     #[serde(flatten)]
     schedule: Schedule,

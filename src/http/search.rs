@@ -14,6 +14,7 @@ use crate::retrieve::{self, MAX_LIMIT, Passage, Query};
 /// What to look for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "query": "How long is the warranty of the P4?", "limit": 5 }))]
 pub(super) struct Search {
     /// A question, or any words.
     query: String,
@@ -36,6 +37,7 @@ fn default_limit() -> usize {
 
 /// What was found, best first.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FoundPassages)]
 pub(super) struct Found {
     passages: Vec<Passage>,
     timings: Timings,
@@ -53,7 +55,7 @@ struct Timings {
 /// Passages that fit a query, with the score of each stage.
 #[utoipa::path(
     post, path = "/api/v1/search", tag = "search", request_body = Search,
-    responses((status = 200, body = Found), (status = 404, body = Envelope), (status = 422, body = Envelope))
+    responses((status = 200, body = Found), (status = 404, body = Envelope), (status = 422, body = Envelope), (status = 502, body = Envelope))
 )]
 pub(super) async fn search(
     State(app): State<App>,

@@ -17,7 +17,8 @@ use utoipa::ToSchema;
 
 use super::caller::Caller;
 use super::error::{ApiError, Envelope};
-use super::extract::{Json, Path};
+use super::extract::{Json, Path, holds_nul};
+use super::nul;
 use crate::app::App;
 use crate::ids::{CollectionId, DocumentId};
 use crate::sharing;
@@ -33,6 +34,7 @@ const MAX_FIELD: usize = 64 * 1024;
 /// A text to keep as a document.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "key": "p4", "title": "The P4", "text": "The pump of the P4 holds 4 bar.", "meta": { "year": 2024 } }))]
 #[expect(clippy::struct_field_names, reason = "`text` is the field's name in the API")]
 pub(super) struct Text {
     /// The content.
@@ -187,11 +189,7 @@ impl Upload {
                 "key" => about.key = Some(words(field).await?),
                 "title" => about.title = Some(words(field).await?),
                 "uri" => about.uri = Some(words(field).await?),
-                "meta" => {
-                    about.meta = serde_json::from_str(&words(field).await?).map_err(|error| {
-                        ApiError::unprocessable("meta", format!("`meta` is no JSON object: {error}"))
-                    })?;
-                }
+                "meta" => about.meta = meta(&words(field).await?)?,
                 "version" => about.version = Some(words(field).await?),
                 "force" => force = words(field).await? == "true",
                 other => {
@@ -239,6 +237,15 @@ impl Upload {
     }
 }
 
+/// The metadata of the next file.
+fn meta(json: &str) -> Result<Map<String, Value>, ApiError> {
+    if nul::in_json(json.as_bytes()).is_some() {
+        return Err(holds_nul("meta"));
+    }
+    serde_json::from_str(json)
+        .map_err(|error| ApiError::unprocessable("meta", format!("`meta` is no JSON object: {error}")))
+}
+
 async fn words(mut field: Field<'_>) -> Result<String, ApiError> {
     let name = field.name().unwrap_or_default().to_owned();
     let mut bytes = Vec::new();
@@ -248,7 +255,9 @@ async fn words(mut field: Field<'_>) -> Result<String, ApiError> {
             return Err(ApiError::too_large(&name, format!("`{name}` may have {MAX_FIELD} bytes")));
         }
     }
-    String::from_utf8(bytes).map_err(|_| ApiError::unprocessable(&name, format!("`{name}` is not UTF-8")))
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|_| ApiError::unprocessable(&name, format!("`{name}` is not UTF-8")))?;
+    if text.contains('\0') { Err(holds_nul(&name)) } else { Ok(text) }
 }
 
 fn malformed(error: &MultipartError) -> ApiError {

@@ -1,7 +1,7 @@
 //! What models took and cost.
 
 use axum::extract::State;
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -60,6 +60,10 @@ pub(super) async fn usage(
     if from > to || (to - from).num_days() >= MAX_DAYS {
         let message = format!("`from` is not after `to`, and at most {MAX_DAYS} days lie between them");
         return Err(ApiError::unprocessable("from", message));
+    }
+    // Postgres knows fewer days than dates can be written.
+    if from.year() < 1 || to.year() > 9999 {
+        return Err(ApiError::unprocessable("from", "`from` and `to` lie in the years 1 to 9999"));
     }
     let items = calls::spent(&app.db, scope, from, to).await?;
     let sum = |of: fn(&Spent) -> i64| items.iter().map(of).sum();

@@ -17,6 +17,8 @@ use crate::storage::users::{Change, User, UserRole};
 /// An account to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "name": "grace", "password": "correct horse battery staple", "role": "user" }))]
+#[schema(as = NewAccount)]
 pub(super) struct New {
     /// 1 to 64 letters and digits, and `.`, `_`, `-`, `+`, `@`.
     name: String,
@@ -30,6 +32,7 @@ pub(super) struct New {
 /// What of an account is changed; what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AccountChanges)]
 pub(super) struct Changed {
     /// Whether it may not sign in any more.
     disabled: Option<bool>,

@@ -16,6 +16,7 @@ use crate::ids::{ApprovalId, MessageId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = ApprovalState)]
 pub enum State {
     /// Nobody has decided.
     Waiting,

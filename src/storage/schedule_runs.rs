@@ -23,6 +23,7 @@ const MAX_ATTEMPTS: i32 = 3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = RunState)]
 pub enum State {
     /// For a worker.
     Waiting,

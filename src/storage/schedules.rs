@@ -12,6 +12,7 @@ use crate::ids::{CollectionId, RunId, ScheduleId};
 /// What a schedule does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schema(as = ScheduledAction)]
 pub enum Action {
     /// Takes in what changed in folders on the server.
     Sync(Sync),

@@ -162,7 +162,7 @@ async fn what_cannot_be_set_is_refused_by_its_name() {
         (json!({ "titel": "x" }), "unprocessable:body"),
         (json!({ "model": "gpt-9" }), "unprocessable:model"),
         (json!({ "collections": ["none"] }), "not_found:collection"),
-        (json!({ "collections": ["a\u{0}b"] }), "not_found:collection"),
+        (json!({ "collections": ["a\u{0}b"] }), "unprocessable:collections"),
         (json!({ "system_prompt": "" }), "unprocessable:system_prompt"),
         (json!({ "system_prompt": "x".repeat(8001) }), "unprocessable:system_prompt"),
         (json!({ "system_prompt": "a\u{0}b" }), "unprocessable:system_prompt"),

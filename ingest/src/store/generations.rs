@@ -22,6 +22,7 @@ use crate::ids::{GenerationId, WorkerId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = BuildState)]
 pub enum State {
     /// It catches up with what queries see.
     Building,

@@ -36,6 +36,7 @@ const MAX_ORPHANED: i32 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = JobStep)]
 pub enum Step {
     /// Read it, cut it, index its words.
     Read,
@@ -47,6 +48,7 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
+#[schema(as = JobState)]
 pub enum State {
     /// Nobody works on it.
     Waiting,

@@ -22,7 +22,7 @@ const PLACES: &[&str] = &["body", "content_type", "form", "host", "method", "ori
 
 /// What an error looks like under `/v1`.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct OpenAiError {
+pub(in crate::http) struct OpenAiError {
     error: OpenAiProblem,
 }
 

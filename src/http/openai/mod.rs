@@ -36,7 +36,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-pub(super) use error::shape;
+pub(super) use error::{OpenAiError, shape};
 
 use super::parts::MAX_BODY;
 use crate::app::App;

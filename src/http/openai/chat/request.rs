@@ -14,6 +14,9 @@ const MAX_TOOLS: usize = 128;
 
 /// A chat to go on with.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "model": "kb/manuals", "messages": [{ "role": "user", "content": "How long is the warranty of the P4?" }],
+}))]
 #[schema(as = OpenAiChatCompletion)]
 pub(in super::super) struct Completion {
     /// `kb/<collection>`, or a provider's model by its name.
