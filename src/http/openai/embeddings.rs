@@ -16,6 +16,8 @@ use super::error::OpenAiError;
 use super::extract::Body;
 use crate::app::App;
 
+/// Bytes of a request, at most: token ids of many texts are longer than these.
+pub(super) const MAX_BODY: usize = 16 << 20;
 /// Texts of a request, at most.
 const MAX_INPUTS: usize = 2048;
 

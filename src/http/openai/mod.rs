@@ -57,7 +57,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(responses::find, responses::delete))
         .routes(routes!(responses::cancel))
         .routes(routes!(responses::input_items))
-        .routes(routes!(embeddings::embed))
+        .routes(routes!(embeddings::embed).layer(DefaultBodyLimit::max(embeddings::MAX_BODY)))
         // Files have a limit of their own.
         .routes(routes!(files::list, files::upload).layer(DefaultBodyLimit::disable()))
         .routes(routes!(files::find, files::delete))
