@@ -11,6 +11,13 @@ impl Settings {
         self.keyring_file.clone().unwrap_or_else(|| self.data_dir.join("keyring.json"))
     }
 
+    /// The address by which others reach the service, if it was said, without a
+    /// slash at its end.
+    #[must_use]
+    pub fn public_base(&self) -> Option<String> {
+        self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned())
+    }
+
     /// Whether browsers reach the service over TLS.
     #[must_use]
     pub fn is_public_over_tls(&self) -> bool {

@@ -41,7 +41,7 @@ pub(super) fn routes() -> Router<App> {
 async fn serve(State(app): State<App>, who: Option<Who>, request: Request) -> Response {
     let scope = match admitted(who) {
         Ok(scope) => scope,
-        Err(refusal) => return refused(refusal, &base(request.uri(), request.headers())),
+        Err(refusal) => return refused(refusal, &reached(&app, request.uri(), request.headers())),
     };
     let answer = Duration::from_secs(app.settings.answer_timeout);
     let server = move || Ok(Server::new(Local::new(app.clone(), scope), answer));
@@ -96,7 +96,7 @@ struct Metadata {
 }
 
 async fn metadata(State(app): State<App>, uri: Uri, headers: HeaderMap) -> axum::Json<Metadata> {
-    let base = base(&uri, &headers);
+    let base = reached(&app, &uri, &headers);
     axum::Json(Metadata {
         resource: format!("{base}{PATH}"),
         authorization_servers: app.settings.identity_providers.iter().map(|issuer| issuer.issuer.clone()).collect(),
@@ -105,6 +105,11 @@ async fn metadata(State(app): State<App>, uri: Uri, headers: HeaderMap) -> axum:
         resource_name: "Footnote",
         resource_documentation: format!("{base}/docs"),
     })
+}
+
+/// The service's public address, or the one by which the caller reached it.
+fn reached(app: &App, uri: &Uri, headers: &HeaderMap) -> String {
+    app.settings.public_base().unwrap_or_else(|| base(uri, headers))
 }
 
 /// The address by which the caller reached the service. What stands in front of
@@ -121,7 +126,7 @@ fn base(uri: &Uri, headers: &HeaderMap) -> String {
 mod tests {
     use super::*;
 
-    fn reached(headers: &[(&'static str, &str)]) -> String {
+    fn of(headers: &[(&'static str, &str)]) -> String {
         let headers = headers.iter().map(|(name, value)| {
             (header::HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
         });
@@ -130,10 +135,10 @@ mod tests {
 
     #[test]
     fn the_address_is_that_by_which_the_caller_came() {
-        assert_eq!(reached(&[("host", "127.0.0.1:8080")]), "http://127.0.0.1:8080");
-        assert_eq!(reached(&[("host", "kb.example"), ("x-forwarded-proto", "https")]), "https://kb.example");
-        assert_eq!(reached(&[("host", "kb.example"), ("x-forwarded-proto", "gopher")]), "http://kb.example");
-        assert_eq!(reached(&[("host", "a\", scope=\"admin")]), "http://localhost");
+        assert_eq!(of(&[("host", "127.0.0.1:8080")]), "http://127.0.0.1:8080");
+        assert_eq!(of(&[("host", "kb.example"), ("x-forwarded-proto", "https")]), "https://kb.example");
+        assert_eq!(of(&[("host", "kb.example"), ("x-forwarded-proto", "gopher")]), "http://kb.example");
+        assert_eq!(of(&[("host", "a\", scope=\"admin")]), "http://localhost");
     }
 
     #[test]

@@ -57,7 +57,8 @@ pub(in super::super) async fn complete(
     match target::find(&app, scope, &completion.model, collections).await? {
         Target::Provider(provider) => passed_on::answer(&app, scope, provider, completion).await,
         Target::Documents(grounding) => {
-            over_documents::answer(&app, scope, grounding, completion, cited::base(&headers)).await
+            let base = app.settings.public_base().unwrap_or_else(|| cited::base(&headers));
+            over_documents::answer(&app, scope, grounding, completion, base).await
         }
     }
 }
