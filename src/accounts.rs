@@ -242,7 +242,7 @@ async fn begin(app: &App, user: User) -> Result<SignedIn> {
 }
 
 /// A name as it is stored: one form of each character, nothing invisible.
-fn checked_name(name: &str) -> Result<String> {
+pub(crate) fn checked_name(name: &str) -> Result<String> {
     let name: String = name.trim().nfkc().collect();
     let fits = (1..=MAX_NAME).contains(&name.chars().count());
     let plain = name.chars().all(|c| c.is_alphanumeric() || "._-@+".contains(c));

@@ -6,8 +6,9 @@
 
 use footnote_ingest::rights::as_system;
 use footnote_ingest::scope::Scope;
-use footnote_ingest::store::members::{self, Access, Member};
+use footnote_ingest::store::members::{self, Access, Invitation, Member};
 
+use crate::accounts::checked_name;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, DocumentId, UserId};
@@ -32,7 +33,8 @@ pub async fn members(
     Ok(as_system(members::list(&app.db, owner, collection, after, limit)).await?)
 }
 
-/// Lets the account of that name in, or changes what it may do.
+/// Invites the account of that name, or changes what it may do. It is in once it
+/// has [accepted](accept): nobody puts documents into somebody's answers unasked.
 ///
 /// # Errors
 /// As [`members`]; [`Error::NotFound`] for an account that is not there,
@@ -44,7 +46,11 @@ pub async fn admit(app: &App, scope: Scope, collection: CollectionId, name: &str
     }
     let owner = access(app, scope, collection, Access::Owner).await?;
     as_system(async {
-        let found = if name.contains('\0') { None } else { users::find_by_name(&app.db, name).await? };
+        // What cannot be a name is nobody's.
+        let found = match checked_name(name) {
+            Ok(name) => users::find_by_name(&app.db, &name).await?,
+            Err(_) => None,
+        };
         let user = found.ok_or(Error::NotFound("account"))?;
         if members::list(&app.db, owner, collection, None, MAX_MEMBERS).await?.len()
             >= usize::try_from(MAX_MEMBERS).unwrap_or(usize::MAX)
@@ -56,13 +62,31 @@ pub async fn admit(app: &App, scope: Scope, collection: CollectionId, name: &str
             let problem = "is the owner's own account".to_owned();
             return Err(Error::Invalid { field: "name", problem });
         }
-        let since = members::find(&app.db, collection, user.id).await?.ok_or(Error::NotFound("member"))?;
-        Ok(Member { user_id: user.id, name: user.name, role, created_at: since })
+        members::find(&app.db, collection, user.id).await?.ok_or(Error::NotFound("member"))
     })
     .await
 }
 
-/// Ends a membership: by the owner, or by the member itself.
+/// Invitations that the scope's account has not answered, from after `after`.
+///
+/// # Errors
+/// What the database says.
+pub async fn invitations(app: &App, scope: Scope, after: Option<CollectionId>, limit: i64) -> Result<Vec<Invitation>> {
+    Ok(as_system(members::invitations(&app.db, scope, after, limit)).await?)
+}
+
+/// Accepts an invitation: from now on the collection is searched, and read.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is none.
+pub async fn accept(app: &App, scope: Scope, collection: CollectionId) -> Result<()> {
+    if as_system(members::accept(&app.db, scope, collection)).await? {
+        return Ok(());
+    }
+    Err(Error::NotFound("invitation"))
+}
+
+/// Ends a membership or an invitation: by the owner, or by the member itself.
 ///
 /// # Errors
 /// [`Error::NotFound`].

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use footnote_ingest::store::members::{Access, Member};
+use footnote_ingest::store::members::{Access, Invitation, Member};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -41,7 +41,7 @@ pub(super) async fn list(
     Ok(size.cut(items, |last| last.user_id.to_string()))
 }
 
-/// Lets an account in, or changes what it may do.
+/// Invites an account, or changes what it may do. It is in once it has accepted.
 #[utoipa::path(
     post, path = "/api/v1/collections/{id}/members", tag = "documents", params(("id" = CollectionId, Path)),
     request_body = Admitted,
@@ -59,7 +59,37 @@ pub(super) async fn admit(
     Ok(axum::Json(sharing::admit(&app, scope, id, &admitted.name, admitted.role).await?))
 }
 
-/// Ends a membership: by the owner, or by the member itself.
+/// Invitations that the caller has not answered.
+#[utoipa::path(
+    get, path = "/api/v1/invitations", tag = "documents", params(Paging),
+    responses((status = 200, body = Page<Invitation>))
+)]
+pub(super) async fn invitations(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    Query(paging): Query<Paging>,
+) -> Result<axum::Json<Page<Invitation>>, ApiError> {
+    let size = Size::new(paging.limit)?;
+    let items = sharing::invitations(&app, scope, paging.cursor.map(CollectionId), size.to_load()).await?;
+    Ok(size.cut(items, |last| last.collection_id.to_string()))
+}
+
+/// Accepts an invitation: the collection is searched and read from now on.
+#[utoipa::path(
+    post, path = "/api/v1/collections/{id}/accept", tag = "documents", params(("id" = CollectionId, Path)),
+    responses((status = 204), (status = 404, body = Envelope))
+)]
+pub(super) async fn accept(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    Path(id): Path<CollectionId>,
+) -> Result<StatusCode, ApiError> {
+    sharing::accept(&app, scope, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends a membership or declines an invitation: by the owner, or by the member
+/// itself.
 #[utoipa::path(
     delete, path = "/api/v1/collections/{id}/members/{user_id}", tag = "documents",
     params(("id" = CollectionId, Path), ("user_id" = UserId, Path)),

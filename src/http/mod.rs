@@ -111,6 +111,8 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(collections::find, collections::rename, collections::delete))
         .routes(routes!(members::list, members::admit))
         .routes(routes!(members::remove))
+        .routes(routes!(members::accept))
+        .routes(routes!(members::invitations))
         // Files have a limit of their own.
         .routes(routes!(upload::upload).layer(DefaultBodyLimit::disable()))
         .routes(routes!(documents::list))

@@ -45,6 +45,9 @@ const BELOW: &[(&str, Right)] = &[
     ("/api/v1/schedules", Right::Admin),
     ("/api/v1/me", Right::Account),
     ("/api/v1/api-keys", Right::Account),
+    // What is accepted is part of answers from then on.
+    ("/api/v1/collections/{id}/accept", Right::Account),
+    ("/api/v1/invitations", Right::Read),
     ("/api/v1/conversations", Right::Ask),
     ("/api/v1/artifacts", Right::Ask),
     ("/api/v1/search", Right::Read),
@@ -106,5 +109,7 @@ mod tests {
         assert_eq!(need(Method::POST, "/v1/files"), Need::Right(Right::Write));
         assert_eq!(need(Method::GET, "/api/v1/me"), Need::Right(Right::Read));
         assert_eq!(need(Method::PATCH, "/api/v1/me"), Need::Right(Right::Account));
+        assert_eq!(need(Method::POST, "/api/v1/collections/{id}/accept"), Need::Right(Right::Account));
+        assert_eq!(need(Method::GET, "/api/v1/invitations"), Need::Right(Right::Read));
     }
 }

@@ -62,6 +62,7 @@ impl Estate {
         let members = format!("/api/v1/collections/{collection}/members");
         let admitted = owner.post(&members, &json!({ "name": member.name, "role": "reader" })).await;
         assert_eq!(admitted.status, StatusCode::OK, "{}", admitted.text());
+        member.accept(&collection).await;
         let text = |value: &Value| value.as_str().expect("an id").to_owned();
         let mut estate = Self {
             collection,
@@ -237,6 +238,7 @@ const OWN: &[&str] = &[
     "GET /api/v1/conversations",
     "GET /api/v1/conversations/search",
     "GET /api/v1/documents",
+    "GET /api/v1/invitations",
     "GET /api/v1/me",
     "GET /api/v1/models",
     "GET /api/v1/usage",
@@ -484,6 +486,23 @@ async fn a_query_that_forgets_its_owner_finds_the_callers_own_rows_only() {
             .bind(estate.owner.id.parse::<uuid::Uuid>().unwrap())
             .execute(guarded);
     assert!(as_owner(scope(&stranger.id), plant).await.is_err());
+    // Nor make itself a member, as if the collection were its own.
+    let enter = sqlx::query(
+        "insert into collection_members (collection_id, owner_id, user_id, role, created_at, accepted_at)
+         values ($1, $2, $2, 'writer', now(), now())",
+    )
+    .bind(estate.collection.parse::<uuid::Uuid>().unwrap())
+    .bind(stranger.id.parse::<uuid::Uuid>().unwrap())
+    .execute(guarded);
+    assert!(as_owner(scope(&stranger.id), enter).await.is_err());
+    // A member reads the chunks, and changes none.
+    let counted = sqlx::query_scalar::<_, i64>("select count(*) from chunks").fetch_one(guarded);
+    assert!(as_owner(scope(&estate.member), counted).await.unwrap() > 0);
+    for change in ["update chunks set ordinal = ordinal + 1", "delete from chunks", "delete from generation_revisions"]
+    {
+        let changed = as_owner(scope(&estate.member), sqlx::query(change).execute(guarded)).await.unwrap();
+        assert_eq!(changed.rows_affected(), 0, "{change}");
+    }
     app.stop().await;
 }
 

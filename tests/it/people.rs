@@ -104,6 +104,12 @@ impl Person {
         document
     }
 
+    /// Takes part in a collection that somebody has invited this one to.
+    pub async fn accept(&self, collection: &str) {
+        let accepted = self.post(&format!("/api/v1/collections/{collection}/accept"), &Value::Null).await;
+        assert_eq!(accepted.status, StatusCode::NO_CONTENT, "{}", accepted.text());
+    }
+
     /// Begins a conversation and returns the path of its messages.
     pub async fn conversation(&self) -> String {
         let begun = self.post("/api/v1/conversations", &json!({ "title": "A talk" })).await;

@@ -24,6 +24,7 @@ impl Shared {
         let (collection, document) = owner.collection_with("manuals", "pump.txt", FACT).await;
         let shared = Self { app, owner, other, collection, document };
         shared.admit(role).await;
+        shared.other.accept(&shared.collection).await;
         shared
     }
 
@@ -35,6 +36,17 @@ impl Shared {
         let admitted = self.owner.post(&self.members(), &json!({ "name": "OTHER", "role": role })).await;
         assert_eq!(admitted.status, StatusCode::OK, "{}", admitted.text());
         assert_eq!((&admitted.json()["name"], &admitted.json()["role"]), (&json!("other"), &json!(role)));
+    }
+
+    /// The text of a revision, as somebody reads it.
+    async fn text_of(&self, person: &Person, revision: &str) -> StatusCode {
+        person.get(&format!("/api/v1/revisions/{revision}/text?start=0&end=10")).await.status
+    }
+
+    /// The document's present revision.
+    async fn revision(&self) -> String {
+        let found = self.owner.get(&format!("/api/v1/documents/{}", self.document)).await.json();
+        found["revision_id"].as_str().unwrap().to_owned()
     }
 
     async fn found(&self, person: &Person) -> bool {
@@ -153,5 +165,101 @@ async fn a_member_leaves_by_itself_and_cannot_let_others_in() {
     }
     let reply = shared.owner.post(&shared.members(), &json!({ "name": "other", "role": "owner" })).await;
     assert_eq!(reply.code(), "unprocessable:role");
+    shared.app.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_gets_documents_into_the_answers_of_somebody_who_has_not_accepted() {
+    let app = TestApp::start().await;
+    let (owner, other) = (Person::new(&app, "owner").await, Person::new(&app, "other").await);
+    let (collection, document) = owner.collection_with("manuals", "pump.txt", FACT).await;
+    let shared = Shared { app, owner, other, collection, document };
+    let Shared { owner, other, collection, document, .. } = &shared;
+    let none = other.post(&format!("/api/v1/collections/{collection}/accept"), &json!(null)).await;
+    assert_eq!((none.status, none.code()), (StatusCode::NOT_FOUND, "not_found:invitation".into()));
+    shared.admit("writer").await;
+    let revision = shared.revision().await;
+
+    let invited = other.get("/api/v1/invitations").await.json();
+    assert_eq!(
+        invited["items"],
+        json!([{ "collection_id": collection, "name": "manuals", "owner": "owner", "role": "writer" }])
+    );
+    assert_eq!(owner.get("/api/v1/invitations").await.json()["items"], json!([]));
+    assert!(owner.get(&shared.members()).await.json()["items"][0]["accepted_at"].is_null());
+    assert!(!shared.found(other).await);
+    assert_eq!(other.get("/api/v1/collections").await.json()["items"], json!([]));
+    assert_eq!(shared.text_of(other, &revision).await, StatusCode::NOT_FOUND);
+    for path in [
+        format!("/api/v1/collections/{collection}"),
+        format!("/api/v1/documents/{document}"),
+        format!("/api/v1/documents/{document}/original"),
+        "/api/v1/documents?collection=manuals".to_owned(),
+    ] {
+        assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let upload = format!("/api/v1/collections/{collection}/documents");
+    let refused = other.post(&upload, &json!({ "key": "a", "text": "b" })).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    let question = json!({ "content": "What is the pressure of the pump of Zanzibar?" });
+    assert_eq!(other.post(&other.conversation().await, &question).await.json()["grounded"], false);
+
+    // A key of the invited cannot accept, whatever it may do else.
+    let key = json!({ "name": "bot", "scopes": ["read", "ask", "write"] });
+    let key = other.post("/api/v1/api-keys", &key).await.json()["key"].as_str().unwrap().to_owned();
+    let by_key = other.showing(&key).post(&format!("/api/v1/collections/{collection}/accept"), &json!(null)).await;
+    assert_eq!(by_key.status, StatusCode::FORBIDDEN);
+
+    other.accept(collection).await;
+    assert!(shared.found(other).await);
+    assert_eq!(other.get("/api/v1/invitations").await.json()["items"], json!([]));
+    // Another role needs no other answer.
+    shared.admit("reader").await;
+    assert!(shared.found(other).await);
+    shared.app.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_collections_of_one_name_that_are_shared_the_one_shared_first_is_meant() {
+    use footnote_ingest::rights::as_system;
+    use footnote_ingest::store::collections;
+    let app = TestApp::start().await;
+    let (early, late) = (Person::new(&app, "early").await, Person::new(&app, "late").await);
+    let reader = Person::new(&app, "reader").await;
+    // The elder one is shared later.
+    let (elder, _) = late.collection_with("manuals", "a.txt", FACT).await;
+    let (younger, _) = early.collection_with("manuals", "b.txt", FACT).await;
+    for (owner, collection) in [(&early, &younger), (&late, &elder)] {
+        let members = format!("/api/v1/collections/{collection}/members");
+        let admitted = owner.post(&members, &json!({ "name": "reader", "role": "reader" })).await;
+        assert_eq!(admitted.status, StatusCode::OK, "{}", admitted.text());
+        reader.accept(collection).await;
+    }
+    let scope = footnote_ingest::scope::Scope::stored(footnote::ids::UserId(reader.id.parse().unwrap()));
+    let found = as_system(collections::find_by_name(&app.service.app.db, scope, "manuals")).await.unwrap();
+    assert_eq!(found.unwrap().to_string(), younger);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_replaced_before_somebody_was_let_in_stays_the_owners() {
+    let app = TestApp::start().await;
+    let (owner, other) = (Person::new(&app, "owner").await, Person::new(&app, "other").await);
+    let (collection, document) = owner.collection_with("manuals", "pump.txt", FACT).await;
+    let shared = Shared { app, owner, other, collection, document };
+    let Shared { owner, other, collection, .. } = &shared;
+    let secret = shared.revision().await;
+    owner.upload(collection, "pump.txt", "The pump of Zanzibar is rated for 5 bar.").await;
+    let first = shared.revision().await;
+    assert_ne!(secret, first);
+    shared.admit("reader").await;
+    other.accept(collection).await;
+    assert_eq!(shared.text_of(other, &secret).await, StatusCode::NOT_FOUND);
+    assert_eq!(shared.text_of(owner, &secret).await, StatusCode::OK);
+    // What came after stays readable, so that citations hold.
+    owner.upload(collection, "pump.txt", "The pump of Zanzibar is rated for 6 bar.").await;
+    let second = shared.revision().await;
+    owner.upload(collection, "pump.txt", "The pump of Zanzibar is rated for 7 bar.").await;
+    assert_eq!(shared.text_of(other, &second).await, StatusCode::OK);
     shared.app.stop().await;
 }

@@ -222,7 +222,9 @@ pub async fn visible(
         join revisions r on r.id = c.revision_id
         join documents d on d.id = r.document_id and d.revision_id = r.id and d.deleted_at is null
         where d.owner_id = $1
-           or d.collection_id in (select collection_id from collection_members where user_id = $1)
+           or d.collection_id in (
+               select collection_id from collection_members where user_id = $1 and accepted_at is not null
+           )
         "#,
         scope.owner() as _,
         revisions as _,

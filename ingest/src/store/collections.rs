@@ -77,7 +77,7 @@ pub async fn find(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionI
             (select count(*) from documents d where d.collection_id = c.id and d.deleted_at is null) as "documents!",
             coalesce(m.role, 'owner') as "role!: Access"
         from collections c
-        left join collection_members m on m.collection_id = c.id and m.user_id = $2
+        left join collection_members m on m.collection_id = c.id and m.user_id = $2 and m.accepted_at is not null
         where c.id = $1 and (c.owner_id = $2 or m.user_id is not null)
         "#,
         collection as _,
@@ -87,8 +87,8 @@ pub async fn find(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionI
     .await
 }
 
-/// The id of the collection of that name: the scope's own, else the eldest that
-/// is shared with it.
+/// The id of the collection of that name: the scope's own, else the one that was
+/// shared with it first.
 ///
 /// # Errors
 /// What the database says.
@@ -97,9 +97,9 @@ pub async fn find_by_name(db: impl PgExecutor<'_>, scope: Scope, name: &str) -> 
         r#"
         select c.id as "id: CollectionId"
         from collections c
-        left join collection_members m on m.collection_id = c.id and m.user_id = $1
+        left join collection_members m on m.collection_id = c.id and m.user_id = $1 and m.accepted_at is not null
         where c.name = $2 and (c.owner_id = $1 or m.user_id is not null)
-        order by c.owner_id = $1 desc, c.created_at, c.id
+        order by c.owner_id = $1 desc, m.created_at, c.id
         limit 1
         "#,
         scope.owner() as _,
@@ -129,7 +129,7 @@ pub async fn list(
             (select count(*) from documents d where d.collection_id = c.id and d.deleted_at is null) as "documents!",
             coalesce(m.role, 'owner') as "role!: Access"
         from collections c
-        left join collection_members m on m.collection_id = c.id and m.user_id = $1
+        left join collection_members m on m.collection_id = c.id and m.user_id = $1 and m.accepted_at is not null
         where (c.owner_id = $1 or m.user_id is not null)
           and ($2::uuid is null or c.id > $2)
           and ($3::text is null or c.name = $3)

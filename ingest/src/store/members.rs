@@ -30,8 +30,10 @@ pub struct Member {
     pub name: String,
     /// What it may do: `reader` or `writer`.
     pub role: Access,
-    /// Since when.
+    /// When it was let in.
     pub created_at: DateTime<Utc>,
+    /// Since when it counts; none: it has not answered yet.
+    pub accepted_at: Option<DateTime<Utc>>,
 }
 
 /// Collections of others that the scope may read.
@@ -40,7 +42,10 @@ pub struct Member {
 /// What the database says.
 pub async fn shared_with(db: impl PgExecutor<'_>, scope: Scope) -> sqlx::Result<Vec<CollectionId>> {
     sqlx::query_scalar!(
-        r#"select collection_id as "id: CollectionId" from collection_members where user_id = $1"#,
+        r#"
+        select collection_id as "id: CollectionId" from collection_members
+        where user_id = $1 and accepted_at is not null
+        "#,
         scope.owner() as _,
     )
     .fetch_all(db)
@@ -61,7 +66,7 @@ pub async fn access(
         r#"
         select c.owner_id as "owner: UserId", m.role as "role?: Access"
         from collections c
-        left join collection_members m on m.collection_id = c.id and m.user_id = $2
+        left join collection_members m on m.collection_id = c.id and m.user_id = $2 and m.accepted_at is not null
         where c.id = $1 and (c.owner_id = $2 or m.role is not null)
         "#,
         collection as _,
@@ -87,7 +92,7 @@ pub async fn list(
     sqlx::query_as!(
         Member,
         r#"
-        select m.user_id as "user_id: UserId", u.name, m.role as "role: Access", m.created_at
+        select m.user_id as "user_id: UserId", u.name, m.role as "role: Access", m.created_at, m.accepted_at
         from collection_members m
         join users u on u.id = m.user_id
         where m.collection_id = $1 and m.owner_id = $2 and ($3::uuid is null or m.user_id > $3)
@@ -103,7 +108,8 @@ pub async fn list(
     .await
 }
 
-/// Lets an account in, or changes what it may do. Whether the collection is
+/// Invites an account, or changes what it may do: it is in once it has
+/// [accepted](accept). Whether the collection is
 /// the scope's, and the account not the scope's own.
 ///
 /// # Errors
@@ -158,17 +164,80 @@ pub async fn remove(
     Ok(done.rows_affected() > 0)
 }
 
-/// Since when an account is a member of a collection.
+/// An invitation that its account has not answered.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Invitation {
+    /// The collection.
+    pub collection_id: CollectionId,
+    /// Its name.
+    pub name: String,
+    /// The name of its owner's account.
+    pub owner: String,
+    /// What the account may do once it has accepted: `reader` or `writer`.
+    pub role: Access,
+}
+
+/// Invitations of the scope's account, in order of their collections' ids, from
+/// after `after`.
 ///
 /// # Errors
 /// What the database says.
-pub async fn find(
+pub async fn invitations(
     db: impl PgExecutor<'_>,
-    collection: CollectionId,
-    user: UserId,
-) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar!(
-        "select created_at from collection_members where collection_id = $1 and user_id = $2",
+    scope: Scope,
+    after: Option<CollectionId>,
+    limit: i64,
+) -> sqlx::Result<Vec<Invitation>> {
+    sqlx::query_as!(
+        Invitation,
+        r#"
+        select c.id as "collection_id: CollectionId", c.name, u.name as owner, m.role as "role: Access"
+        from collection_members m
+        join collections c on c.id = m.collection_id
+        join users u on u.id = c.owner_id
+        where m.user_id = $1 and m.accepted_at is null and ($2::uuid is null or c.id > $2)
+        order by c.id
+        limit $3
+        "#,
+        scope.owner() as _,
+        after as _,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Accepts an invitation of the scope's account. Whether there was one.
+///
+/// # Errors
+/// What the database says.
+pub async fn accept(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        update collection_members set accepted_at = coalesce(accepted_at, now())
+        where collection_id = $1 and user_id = $2
+        "#,
+        collection as _,
+        scope.owner() as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// A member of a collection, whoever asks.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(db: impl PgExecutor<'_>, collection: CollectionId, user: UserId) -> sqlx::Result<Option<Member>> {
+    sqlx::query_as!(
+        Member,
+        r#"
+        select m.user_id as "user_id: UserId", u.name, m.role as "role: Access", m.created_at, m.accepted_at
+        from collection_members m
+        join users u on u.id = m.user_id
+        where m.collection_id = $1 and m.user_id = $2
+        "#,
         collection as _,
         user as _,
     )
@@ -190,7 +259,8 @@ pub async fn access_to_document(
         r#"
         select d.owner_id as "owner: UserId", m.role as "role?: Access"
         from documents d
-        left join collection_members m on m.collection_id = d.collection_id and m.user_id = $2
+        left join collection_members m
+            on m.collection_id = d.collection_id and m.user_id = $2 and m.accepted_at is not null
         where d.id = $1 and d.deleted_at is null and (d.owner_id = $2 or m.role is not null)
         "#,
         document as _,

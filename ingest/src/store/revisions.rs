@@ -1,4 +1,7 @@
 //! Revisions: immutable canonical texts.
+//!
+//! Members of a collection read what is current, and what became so since they
+//! were let in: not what was replaced before.
 
 use sqlx::PgExecutor;
 use sqlx::types::Json;
@@ -147,7 +150,11 @@ pub async fn text_parts(
         left join (revisions r join documents d on d.id = r.document_id and d.deleted_at is null)
             on r.id = wanted.revision_id and (
                 r.owner_id = $1
-                or d.collection_id in (select collection_id from collection_members where user_id = $1)
+                or exists (
+                    select from collection_members m
+                    where m.collection_id = d.collection_id and m.user_id = $1 and m.accepted_at is not null
+                      and (r.id = d.revision_id or r.created_at >= m.created_at)
+                )
             )
         order by wanted.place
         "#,
@@ -176,7 +183,11 @@ pub async fn pages(
         join documents d on d.id = r.document_id
         where r.id = any($1) and r.map ? 'pages' and (
             r.owner_id = $2
-            or d.collection_id in (select collection_id from collection_members where user_id = $2)
+            or exists (
+                select from collection_members m
+                where m.collection_id = d.collection_id and m.user_id = $2 and m.accepted_at is not null
+                  and (r.id = d.revision_id or r.created_at >= m.created_at)
+            )
         )
         "#,
         revisions as _,
@@ -232,7 +243,11 @@ pub async fn text_part(
         join documents d on d.id = r.document_id
         where r.id = $1 and d.deleted_at is null and (
             r.owner_id = $2
-            or d.collection_id in (select collection_id from collection_members where user_id = $2)
+            or exists (
+                select from collection_members m
+                where m.collection_id = d.collection_id and m.user_id = $2 and m.accepted_at is not null
+                  and (r.id = d.revision_id or r.created_at >= m.created_at)
+            )
         )
         "#,
         revision as _,
