@@ -9,10 +9,11 @@ use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use footnote_ingest::scope::Scope;
-use footnote_ingest::store::collections;
+use footnote_ingest::store::members::Access;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::sharing;
 use crate::storage::schedules::{self, Action, Clock, New, Schedule, Sync};
 
 /// Characters of a name, at most.
@@ -76,7 +77,8 @@ pub fn next(clock: &Clock, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
 ///
 /// # Errors
 /// [`Error::Invalid`] for what could never run, [`Error::NotFound`] for a
-/// collection that is not there, [`Error::Conflict`] for a name that is taken.
+/// collection that is not there, [`Error::Forbidden`] for one that the scope may
+/// only read, [`Error::Conflict`] for a name that is taken.
 pub async fn create(
     app: &App,
     scope: Scope,
@@ -109,7 +111,7 @@ pub async fn create(
 }
 
 async fn check(app: &App, scope: Scope, sync: &Sync) -> Result<()> {
-    collections::find(&app.db, scope, sync.collection).await?.ok_or(Error::NotFound("collection"))?;
+    sharing::access(app, scope, sync.collection, Access::Writer).await?;
     let invalid = |problem| Err(Error::Invalid { field: "inputs", problem });
     if sync.inputs.is_empty() || sync.inputs.len() > MAX_INPUTS {
         return invalid(format!("names 1 to {MAX_INPUTS} files, folders or globs"));

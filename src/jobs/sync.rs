@@ -8,12 +8,14 @@ use footnote_ingest::corpus::Incoming;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::source::walk::{self, Found, Selection};
 use footnote_ingest::store::documents::Outcome;
-use footnote_ingest::store::{collections, synced};
+use footnote_ingest::store::members::Access;
+use footnote_ingest::store::synced;
 use serde::Serialize;
 
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::schedules::is_below;
+use crate::sharing;
 use crate::storage::schedules::Sync;
 
 /// Failures that are recorded, at most; all are counted.
@@ -50,7 +52,8 @@ impl Report {
 /// gone is deleted on request, unless something could not be looked into or
 /// nothing is left at all: a folder that is not mounted deletes nothing.
 pub(super) async fn run(app: &App, scope: Scope, name: &str, sync: &Sync) -> Result<Report> {
-    collections::find(&app.db, scope, sync.collection).await?.ok_or(Error::NotFound("collection"))?;
+    // Who set it up may have been let in since, or shown out.
+    let scope = sharing::access(app, scope, sync.collection, Access::Writer).await?;
     let (inputs, roots) = (sync.inputs.clone(), app.settings.sync_roots.clone());
     let discovered = tokio::task::spawn_blocking(move || {
         let outside = inputs.iter().find(|input| !is_below(fixed_part(input), &roots));

@@ -105,7 +105,7 @@ async fn act(app: &App, claim: &Claim) -> Result<Value> {
 /// What the schedule's owner is told; the log has the rest.
 fn reason(error: &Error) -> String {
     match error {
-        Error::NotFound(_) | Error::Invalid { .. } => error.to_string(),
+        Error::NotFound(_) | Error::Invalid { .. } | Error::Forbidden { .. } => error.to_string(),
         Error::Storage(_) => "the database failed; see the log of the service".to_owned(),
         other => format!("{other}; see the log of the service"),
     }

@@ -11,6 +11,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::command::{Footnote, write};
 use crate::harness::{TestApp, folder};
+use crate::people::Person;
 
 /// How long something may take that is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -156,6 +157,48 @@ async fn a_sync_takes_in_what_changed_and_deletes_what_is_gone() {
     assert_eq!(app.get(&documents).await.json()["items"].as_array().unwrap().len(), 2);
     assert_eq!(app.delete(&path).await.status, StatusCode::NO_CONTENT);
     assert_eq!(app.get(&path).await.status, StatusCode::NOT_FOUND);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_sync_into_a_shared_collection_needs_a_writer_and_is_the_owners() {
+    let files = folder();
+    let root = files.path().canonicalize().unwrap();
+    write(&root, "p4.txt", "The pump P4 holds 4 bar.");
+    let app = TestApp::with(|settings| settings.sync_roots = vec![root.clone()]).await;
+    let owner = Person::new(&app, "owner").await;
+    let (collection, _) = owner.collection_with("manuals", "own.txt", "The valve opens in 3 s.").await;
+    let admit = async |role: &str| {
+        let members = format!("/api/v1/collections/{collection}/members");
+        let admitted = owner.post(&members, &json!({ "name": "admin", "role": role })).await;
+        assert_eq!(admitted.status, StatusCode::OK, "{}", admitted.text());
+    };
+    admit("reader").await;
+    let accepted = app.post(&format!("/api/v1/collections/{collection}/accept"), &json!(null)).await;
+    assert_eq!(accepted.status, StatusCode::NO_CONTENT, "{}", accepted.text());
+    let sync = json!({ "sync": { "collection": collection, "inputs": [root], "prune": true } });
+    let wanted = json!({ "name": "files", "cron": "* * * * * *", "action": sync });
+    let refused = app.post("/api/v1/schedules", &wanted).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::FORBIDDEN, "forbidden:collection".into()));
+
+    admit("writer").await;
+    let path = schedule(&app, "files", "* * * * * *", &sync).await;
+    let run = done(&app, &path).await;
+    assert_eq!(run["outcome"]["added"], 1, "{run}");
+    let others: i64 = sqlx::query_scalar("select count(*) from documents where owner_id <> $1::uuid")
+        .bind(&owner.id)
+        .fetch_one(&app.db)
+        .await
+        .unwrap();
+    assert_eq!(others, 0);
+    // Who may only read from now on writes no more.
+    admit("reader").await;
+    let failed = until("run that fails", async || {
+        let runs = app.get(&path).await.json()["runs"].as_array().unwrap().clone();
+        runs.into_iter().find(|run| run["state"] == "failed")
+    })
+    .await;
+    assert!(failed.to_string().contains("writer"), "{failed}");
     app.stop().await;
 }
 

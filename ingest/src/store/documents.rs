@@ -129,6 +129,7 @@ pub async fn submit(
             failure_code = null, failure_message = null, queued_at = now(), words_at = null, done_at = null,
             source_sha256 = $9, source_bytes = $10, parent_id = $11, depth = $12, source_version = $13,
             version = documents.version + 1, updated_at = now()
+        where documents.owner_id = $2
         returning id as "id: DocumentId"
         "#,
         DocumentId::new() as _,
