@@ -131,7 +131,7 @@ async fn asked(app: &App, scope: Scope) -> Result<Vec<Question>> {
 /// Keys of the documents that a space finds.
 async fn found(app: &App, scope: Scope, space: &Arc<Space>, text: &str) -> Result<Vec<String>> {
     retrieve::check(text)?;
-    let dense = Some(Arc::clone(space).query(text).await?);
+    let dense = Some(Arc::clone(space).query(scope, text).await?);
     let query = Query { text: text.to_owned(), dense, limit: DEPTH, ..Query::default() };
     retrieve::rank_documents(&app.corpus, scope, &query).await
 }

@@ -147,7 +147,7 @@ async fn candidates(
         (Mode::Sparse, _) => (corpus.live(), None),
         (_, Some(embedded)) => (Arc::clone(&embedded.space), Some(embedded.vector.clone())),
         (Mode::Hybrid | Mode::Dense, None) => {
-            let embedded = corpus.live().query(&query.text).await?;
+            let embedded = corpus.live().query(scope, &query.text).await?;
             (embedded.space, Some(embedded.vector))
         }
     };

@@ -17,8 +17,9 @@ use crate::config::{Config, EmbedderConfig, IndexConfig};
 use crate::disk::DiskGuard;
 use crate::embed::{Embedder, HashEmbedder, LocalEmbedder, ProviderEmbedder};
 use crate::error::{Error, Result};
-use crate::ids::GenerationId;
+use crate::ids::{GenerationId, UserId};
 use crate::index::{EdgeIndex, Index, ServerIndex};
+use crate::scope::Scope;
 use crate::store::generations::{self, Generation, State};
 
 /// How long the collection of an index that was discarded stays on a server,
@@ -37,8 +38,9 @@ pub struct Space {
     pub embedder: Embedder,
     /// Where those vectors are.
     pub index: Index,
-    /// Vectors of what was asked lately.
-    asked: Cache<String, Arc<[f32]>>,
+    /// Vectors of what was asked lately, by whom: how long an answer takes tells
+    /// nobody what others asked.
+    asked: Cache<(UserId, String), Arc<[f32]>>,
 }
 
 /// A question's vector, with the space that it belongs to.
@@ -51,16 +53,17 @@ pub struct Embedded {
 }
 
 impl Space {
-    /// Embeds a question, ahead of any bulk work.
+    /// Embeds a question of the scope's owner, ahead of any bulk work.
     ///
     /// # Errors
     /// [`Error::Embedder`].
-    pub async fn query(self: Arc<Self>, text: &str) -> Result<Embedded> {
-        if let Some(vector) = self.asked.get(text) {
+    pub async fn query(self: Arc<Self>, scope: Scope, text: &str) -> Result<Embedded> {
+        let key = (scope.owner(), text.to_owned());
+        if let Some(vector) = self.asked.get(&key) {
             return Ok(Embedded { space: self, vector: vector.to_vec() });
         }
         let vector = self.embedder.query(text).await?;
-        self.asked.insert(text.to_owned(), vector.as_slice().into());
+        self.asked.insert(key, vector.as_slice().into());
         Ok(Embedded { space: self, vector })
     }
 
@@ -405,3 +408,6 @@ async fn open_embedder(config: &EmbedderConfig) -> Result<Embedder> {
         EmbedderConfig::Hash => Ok(Embedder::Hash(HashEmbedder::default())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,7 +132,7 @@ async fn kept(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<As
 /// Stores the question and starts its answer, to the end.
 async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
     // The embedding is made while the question is stored.
-    let embedding = Embedding::start(&app, &ask.content);
+    let embedding = Embedding::start(&app, scope, &ask.content);
     let conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
     let provider = app.models.choose(ask.model.as_deref().or(conversation.model.as_deref()))?;
     if !ask.images.is_empty() && !provider.capabilities().images {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use footnote_ingest::index::MetaFilter;
+use footnote_ingest::scope::Scope;
 use footnote_ingest::space::Embedded;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -142,10 +143,10 @@ pub(super) struct Embedding {
 }
 
 impl Embedding {
-    pub(super) fn start(app: &App, question: &str) -> Self {
+    pub(super) fn start(app: &App, scope: Scope, question: &str) -> Self {
         let (space, question) = (app.corpus.live(), question.to_owned());
         let mut task = JoinSet::new();
-        task.spawn(async move { space.query(&question).await });
+        task.spawn(async move { space.query(scope, &question).await });
         Self { task, started: Instant::now() }
     }
 

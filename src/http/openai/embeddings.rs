@@ -88,7 +88,7 @@ enum Vector {
 )]
 pub(super) async fn embed(
     State(app): State<App>,
-    _: Caller,
+    Caller(scope): Caller,
     Body(wanted): Body<Wanted>,
 ) -> Result<axum::Json<Embeddings>, ApiError> {
     let space = app.corpus.live();
@@ -109,7 +109,7 @@ pub(super) async fn embed(
     let tokens: usize = texts.iter().map(|text| space.embedder.tokens().count(text)).sum();
     let vectors = match &texts[..] {
         // A question of somebody who waits.
-        [text] => vec![Arc::clone(&space).query(text).await?.vector],
+        [text] => vec![Arc::clone(&space).query(scope, text).await?.vector],
         _ => space.embedder.bulk(texts).await?,
     };
     let data = vectors.into_iter().enumerate();
