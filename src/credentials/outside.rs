@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use footnote_ingest::rights::as_system;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
+use unicode_normalization::UnicodeNormalization;
 
 use super::jwks::{Fetch, FetchError, IssuerKeys, Outside};
 use super::opaque::Opaque;
@@ -68,15 +69,8 @@ async fn account(app: &App, told: &Outside) -> Result<User> {
     if let Some(user) = users::find_outside(&app.db, &told.issuer, &told.subject).await? {
         return Ok(user);
     }
-    let wanted: String = told
-        .name
-        .as_deref()
-        .unwrap_or("user")
-        .chars()
-        .filter(|c| c.is_alphanumeric() || "._-@+".contains(*c))
-        .take(40)
-        .collect();
-    let mut name = if wanted.is_empty() { "user".to_owned() } else { wanted.clone() };
+    let wanted = plain(told.name.as_deref().unwrap_or_default());
+    let mut name = wanted.clone();
     // Two tries: its own name, then one that nobody has.
     for _ in 0..2 {
         let new = NewUser {
@@ -102,6 +96,13 @@ async fn account(app: &App, told: &Outside) -> Result<User> {
     Err(Error::Busy("the making of names"))
 }
 
+/// A name as accounts have them, of what a provider calls somebody: one form of
+/// each character, so that no other account looks the same.
+fn plain(told: &str) -> String {
+    let name: String = told.nfkc().filter(|c| c.is_alphanumeric() || "._-@+".contains(*c)).take(40).collect();
+    if name.is_empty() { "user".to_owned() } else { name }
+}
+
 /// Fetches key documents.
 struct Web(reqwest::Client);
 
@@ -121,5 +122,29 @@ impl Fetch for Web {
             Ok(document)
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::checked_name;
+
+    #[test]
+    fn a_name_that_a_provider_tells_has_the_form_of_every_other() {
+        for (told, name) in [
+            ("Ada Lovelace", "AdaLovelace"),
+            // Full-width letters are others only to the eye.
+            ("\u{ff41}\u{ff44}\u{ff41}", "ada"),
+            ("a\u{200b}da\0", "ada"),
+            ("e\u{301}", "\u{e9}"),
+            ("", "user"),
+            ("\u{200b} ", "user"),
+        ] {
+            assert_eq!(plain(told), name, "{told:?}");
+            assert_eq!(checked_name(&plain(told)).expect("a name"), name, "{told:?}");
+        }
+        // Ligatures are many letters.
+        assert_eq!(plain(&"\u{fdfa}".repeat(40)).chars().count(), 40);
     }
 }
