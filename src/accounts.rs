@@ -12,7 +12,7 @@ use footnote_ingest::rights::as_system;
 use secrecy::SecretString;
 use unicode_normalization::UnicodeNormalization;
 
-pub use admin::{NewAccount, change, create, delete, list};
+pub use admin::{NewAccount, change, create, delete, delete_idle_guests, list};
 pub use first::{FirstSignIn, first_start};
 
 use crate::app::App;
@@ -20,6 +20,7 @@ use crate::credentials::{Credential, Principal, Refresh};
 use crate::error::{Error, Result};
 use crate::ids::{SessionId, UserId};
 use crate::limits::{self, RetryAfter};
+use crate::storage::api_keys;
 use crate::storage::sessions::{self, Rotation};
 use crate::storage::users::{self, NewUser, User, UserKind, UserRole};
 
@@ -74,7 +75,7 @@ pub async fn register(app: &App, by: Option<&Principal>, name: &str, password: &
                 users::create(&app.db, &new).await?.ok_or_else(|| taken(&name))?
             }
         };
-        begin(app, user).await
+        begin(app, user, Some(&hash)).await
     })
     .await
 }
@@ -93,7 +94,7 @@ pub async fn guest(app: &App) -> Result<SignedIn> {
         let new =
             NewUser { name: &name, role: UserRole::User, kind: UserKind::Guest, password_hash: None, outside: None };
         let user = users::create(&app.db, &new).await?.ok_or(Error::Busy("the making of names"))?;
-        begin(app, user).await
+        begin(app, user, None).await
     })
     .await
 }
@@ -127,7 +128,7 @@ async fn check_in(app: &App, name: Option<&str>, password: &SecretString) -> Res
         Some(name) => users::find_by_name(&app.db, name).await?,
         None => None,
     };
-    let stored = match &user {
+    let mut stored = match &user {
         Some(user) => users::password(&app.db, user.id).await?,
         None => None,
     };
@@ -137,9 +138,13 @@ async fn check_in(app: &App, name: Option<&str>, password: &SecretString) -> Res
     };
     if verdict.is_old() {
         let hash = app.credentials.passwords.hash(password).await?;
-        users::set_password(&app.db, user.id, &hash).await?;
+        if let Some(old) = &stored
+            && users::renew_password(&app.db, user.id, old, &hash).await?
+        {
+            stored = Some(hash);
+        }
     }
-    begin(app, user).await
+    begin(app, user, stored.as_deref()).await
 }
 
 /// Exchanges a refresh token for another pair.
@@ -150,7 +155,8 @@ async fn check_in(app: &App, name: Option<&str>, password: &SecretString) -> Res
 pub async fn refresh(app: &App, token: &SecretString) -> Result<SignedIn> {
     const GONE: Error = Error::Unauthorized("the sign-in has ended; sign in again");
     let given = Refresh::parse(token).ok_or(GONE)?;
-    let next = Refresh::of(given.session)?;
+    let seed = as_system(sessions::seed(&app.db, given.session)).await?.ok_or(GONE)?;
+    let next = given.next(&seed)?;
     let rotation = as_system(sessions::rotate(&app.db, given.session, &given.sha256(), &next.sha256())).await?;
     match rotation {
         Rotation::Done(user) => {
@@ -226,15 +232,28 @@ pub async fn change_password(
     .await
 }
 
+/// Ends all keys of the caller's account.
+///
+/// # Errors
+/// What the database says.
+pub async fn end_keys(app: &App, by: &Principal) -> Result<()> {
+    as_system(api_keys::delete_all(&app.db, by.user.id)).await?;
+    app.credentials.forget();
+    Ok(())
+}
+
 async fn set_password(app: &App, user: UserId, password: &SecretString) -> Result<()> {
     let hash = app.credentials.passwords.hash(password).await?;
     if users::set_password(&app.db, user, &hash).await? { Ok(()) } else { Err(Error::NotFound("account")) }
 }
 
-/// Begins a sign-in.
-async fn begin(app: &App, user: User) -> Result<SignedIn> {
+/// Begins a sign-in of an account whose password has this hash. It may have been
+/// changed while the password was checked.
+async fn begin(app: &App, user: User, hash: Option<&str>) -> Result<SignedIn> {
     let refresh = Refresh::of(SessionId::new())?;
-    sessions::open(&app.db, refresh.session, user.id, &refresh.sha256()).await?;
+    if !sessions::open(&app.db, refresh.session, user.id, &refresh.sha256(), hash).await? {
+        return Err(Error::Unauthorized("the name or the password is wrong"));
+    }
     users::seen(&app.db, user.id).await?;
     let access_token = app.credentials.access(&user, refresh.session)?;
     let expires_in = app.credentials.access_seconds();

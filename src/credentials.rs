@@ -17,7 +17,8 @@ mod refresh;
 pub mod secret_file;
 pub mod token;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -41,7 +42,7 @@ use api_key::{ApiKey, KeyScopes};
 use keyring::Keyring;
 use opaque::{Opaque, SecretHash};
 use outside::Outsiders;
-use token::AccessTokens;
+use token::{AccessTokens, Reason, TokenError};
 
 /// For how long it is believed what the database said of a credential.
 const BELIEVED: Duration = Duration::from_secs(2);
@@ -49,6 +50,8 @@ const BELIEVED: Duration = Duration::from_secs(2);
 const REMEMBERED: usize = 10_000;
 /// What access tokens are for.
 const AUDIENCE: &str = "footnote";
+/// The keys are read again for the sake of an unknown one this often, at most.
+const REREAD: Duration = Duration::from_secs(5);
 /// A key signs for this long; then a new one takes its place.
 const KEY_AGE: chrono::TimeDelta = chrono::TimeDelta::days(90);
 
@@ -61,6 +64,9 @@ pub struct Credentials {
     /// Passwords.
     pub passwords: Passwords,
     keyring: RwLock<Keyring>,
+    keyring_file: PathBuf,
+    /// When the keys were read again for a token of a key that is not known.
+    reread_at: Mutex<Option<Instant>>,
     tokens: AccessTokens,
     outsiders: Outsiders,
     /// Shown by the commands of this machine.
@@ -93,14 +99,13 @@ impl Credentials {
     pub fn open(settings: &Settings, passwords: Passwords, operator: UserId) -> Result<Self> {
         let path = settings.keyring_path();
         let now = now();
-        let mut keyring = Keyring::load_or_create(&path, now).map_err(|error| unusable(&error))?;
+        let keyring = Keyring::load_young(&path, now, KEY_AGE, token::MAX_LIFETIME).map_err(|e| unusable(&e))?;
         let lifetime = Duration::from_secs(60 * settings.access_minutes);
-        if now - keyring.active_since() > KEY_AGE {
-            keyring.rotate(now, token::MAX_LIFETIME).and_then(|()| keyring.save(&path)).map_err(|e| unusable(&e))?;
-        }
         Ok(Self {
             passwords,
             keyring: RwLock::new(keyring),
+            keyring_file: path,
+            reread_at: Mutex::new(None),
             tokens: AccessTokens { issuer: AUDIENCE.into(), audience: AUDIENCE.into(), lifetime },
             outsiders: Outsiders::new(settings)?,
             local: Opaque::generate().map_err(anyhow::Error::from)?,
@@ -154,10 +159,11 @@ impl Credentials {
             let (user, until) = self.outsiders.verify(app, shown, now()).await?;
             return Ok(principal(user, Credential::Outside(until)));
         }
-        let claims = {
-            let keyring = self.keyring.read().unwrap_or_else(PoisonError::into_inner);
-            self.tokens.verify(&keyring, shown, now())
-        };
+        let mut claims = self.claims(shown);
+        // Another process may have replaced the keys.
+        if matches!(claims, Err(TokenError(Reason::Key))) && self.reread().await {
+            claims = self.claims(shown);
+        }
         let claims = claims.map_err(|error| {
             tracing::debug!(reason = ?error.0, "an access token was refused");
             REFUSED
@@ -165,6 +171,51 @@ impl Credentials {
         let session = SessionId(claims.session);
         let standing = self.session(app, session).await?.filter(|standing| standing.user.id == claims.user);
         Ok(principal(Arc::clone(&standing.ok_or(REFUSED)?.user), Credential::Session(session)))
+    }
+
+    fn claims(&self, shown: &str) -> Result<token::Claims, TokenError> {
+        let keyring = self.keyring.read().unwrap_or_else(PoisonError::into_inner);
+        self.tokens.verify(&keyring, shown, now())
+    }
+
+    /// Reads the keys again, unless they were a moment ago. Whether it did.
+    async fn reread(&self) -> bool {
+        {
+            let mut last = self.reread_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some_and(|last| last.elapsed() < REREAD) {
+                return false;
+            }
+            *last = Some(Instant::now());
+        }
+        let path = self.keyring_file.clone();
+        match tokio::task::spawn_blocking(move || Keyring::load(&path)).await {
+            Ok(Ok(Some(keyring))) => {
+                self.sign_with(keyring);
+                true
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the signing keys cannot be read again");
+                false
+            }
+            Ok(Ok(None)) | Err(_) => false,
+        }
+    }
+
+    /// Replaces the key that signs once it has long enough, and takes on what other
+    /// processes did.
+    ///
+    /// # Errors
+    /// When the keys' file cannot be read or written.
+    pub async fn turn_keys(&self) -> Result<()> {
+        let path = self.keyring_file.clone();
+        let young = move || Keyring::load_young(&path, now(), KEY_AGE, token::MAX_LIFETIME);
+        let young = tokio::task::spawn_blocking(young).await.map_err(anyhow::Error::from)?;
+        self.sign_with(young.map_err(|error| unusable(&error))?);
+        Ok(())
+    }
+
+    fn sign_with(&self, keyring: Keyring) {
+        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
     }
 
     async fn by_key(&self, app: &App, shown: &str) -> Result<Principal> {

@@ -339,6 +339,11 @@ impl Corpus {
         Ok(deleted)
     }
 
+    /// Tells the workers that somebody has left them work.
+    pub fn wake(&self) {
+        self.work.notify_waiters();
+    }
+
     /// Returns when no document of a collection waits any more: each is
     /// searchable by words and by meaning, or has failed.
     ///

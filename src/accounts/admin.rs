@@ -2,6 +2,7 @@
 
 use footnote_ingest::rights::as_system;
 use footnote_ingest::scope::Scope;
+use footnote_ingest::store::documents;
 use secrecy::SecretString;
 use sqlx::PgExecutor;
 
@@ -9,8 +10,11 @@ use super::{checked_name, set_password, taken};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::UserId;
-use crate::storage::sessions;
 use crate::storage::users::{self, Change, NewUser, User, UserKind, UserRole};
+use crate::storage::{api_keys, sessions};
+
+/// Guests that are deleted in one go, at most.
+const GUESTS_AT_ONCE: usize = 100;
 
 /// An account to be made.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ pub async fn create(app: &App, new: NewAccount<'_>) -> Result<User> {
 }
 
 /// Changes an account. One that is disabled, or gets another password, is
-/// signed out everywhere.
+/// signed out everywhere; with another password all its keys end too.
 ///
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] for the last administrator.
@@ -62,6 +66,10 @@ pub async fn change(app: &App, user: UserId, change: Change, password: Option<&S
         if changed.disabled || password.is_some() {
             sessions::close_all(&app.db, user, None).await?;
         }
+        // Whoever had the account may have made keys.
+        if password.is_some() {
+            api_keys::delete_all(&app.db, user).await?;
+        }
         Ok(changed)
     })
     .await;
@@ -76,15 +84,46 @@ pub async fn change(app: &App, user: UserId, change: Change, password: Option<&S
 /// As [`change`].
 pub async fn delete(app: &App, user: UserId) -> Result<()> {
     let deleted = as_system(async {
-        keep_an_admin(&app.db, user).await?;
-        users::find(&app.db, user).await?.ok_or(Error::NotFound("account"))?;
-        app.corpus.delete(Scope::stored(user), None, None).await?;
-        users::delete(&app.db, user).await?;
+        // All or nothing: of two administrators who delete each other, one remains
+        // with all that is theirs.
+        let mut tx = app.db.begin().await?;
+        keep_an_admin(&mut *tx, user).await?;
+        users::find(&mut *tx, user).await?.ok_or(Error::NotFound("account"))?;
+        remove(&mut tx, user).await?;
+        tx.commit().await?;
         Ok(())
     })
     .await;
+    app.corpus.wake();
     app.credentials.forget();
     deleted
+}
+
+/// Deletes guests whose sign-ins have ended: nobody comes back to them. Some at
+/// a time; says how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn delete_idle_guests(app: &App) -> Result<usize> {
+    let mut deleted = 0;
+    while deleted < GUESTS_AT_ONCE {
+        let mut tx = app.db.begin().await?;
+        let Some(guest) = users::idle_guest(&mut *tx).await? else { break };
+        remove(&mut tx, guest).await?;
+        tx.commit().await?;
+        deleted += 1;
+    }
+    if deleted > 0 {
+        app.corpus.wake();
+        app.credentials.forget();
+    }
+    Ok(deleted)
+}
+
+async fn remove(tx: &mut sqlx::PgTransaction<'_>, user: UserId) -> sqlx::Result<()> {
+    documents::delete(tx, Scope::stored(user), None, None).await?;
+    users::delete(&mut **tx, user).await?;
+    Ok(())
 }
 
 async fn keep_an_admin(db: impl PgExecutor<'_>, user: UserId) -> Result<()> {

@@ -9,9 +9,10 @@ use sqlx::postgres::PgListener;
 use tokio::task::JoinHandle;
 
 use super::hub::Stop;
+use crate::accounts;
 use crate::app::App;
 use crate::ids::MessageId;
-use crate::storage::{answers, hidden, idempotency};
+use crate::storage::{answers, hidden, idempotency, sessions};
 
 /// How often. Three times within a lease.
 const BEAT: Duration = Duration::from_secs(2);
@@ -57,9 +58,27 @@ async fn beat(app: App) {
         {
             tracing::warn!(%error, "conversations that ended with their answers could not be forgotten");
         }
+        if beat % FORGET == 0 {
+            tidy(&app).await;
+        }
         if let Err(error) = round(&app).await {
             tracing::warn!(%error, "the leases of answers could not be prolonged");
         }
+    }
+}
+
+/// What ended by itself goes, and keys that have signed long enough are replaced.
+async fn tidy(app: &App) {
+    if let Err(error) = sessions::forget_old(&app.db).await {
+        tracing::warn!(%error, "sign-ins that ended could not be forgotten");
+    }
+    match accounts::delete_idle_guests(app).await {
+        Ok(0) => {}
+        Ok(guests) => tracing::info!(guests, "guests whose sign-ins had ended were deleted"),
+        Err(error) => tracing::warn!(%error, "guests whose sign-ins had ended could not be deleted"),
+    }
+    if let Err(error) = app.credentials.turn_keys().await {
+        tracing::warn!(%error, "the keys that sign access tokens could not be replaced");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Refresh tokens as they travel: the sign-in that they belong to, and a secret.
 
+use jsonwebtoken::crypto::sign;
+use jsonwebtoken::{Algorithm, EncodingKey};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::opaque::Opaque;
@@ -21,6 +23,18 @@ impl Refresh {
     /// When the system has no random numbers.
     pub fn of(session: SessionId) -> Result<Self> {
         Ok(Self { session, secret: Opaque::generate().map_err(anyhow::Error::from)? })
+    }
+
+    /// The one that takes its place: an HMAC-SHA256 of it, so that it is the same
+    /// however often it is asked for. Neither the seed nor this one alone tells it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn next(&self, seed: &[u8]) -> Result<Self> {
+        let key = EncodingKey::from_secret(seed);
+        let mac = sign(self.secret.expose().as_bytes(), &key, Algorithm::HS256).map_err(anyhow::Error::from)?;
+        let secret = Opaque::parse(&mac).ok_or_else(|| anyhow::anyhow!("a hash of another length"))?;
+        Ok(Self { session: self.session, secret })
     }
 
     /// Reads one that a caller shows; `None` when it cannot be one.
@@ -54,6 +68,24 @@ mod tests {
         let read = Refresh::parse(&token.token()).expect("it can be read");
         assert_eq!((read.session, read.sha256()), (token.session, token.sha256()));
         assert!(!token.token().expose_secret().contains(&String::from_utf8_lossy(&token.sha256()).into_owned()));
+    }
+
+    #[test]
+    fn the_next_one_is_the_same_each_time_and_no_other_s() {
+        let first = Refresh::of(SessionId::new()).expect("a token");
+        let other = Refresh::of(first.session).expect("a token");
+        let next = |of: &Refresh, seed: &[u8]| of.next(seed).expect("a token").token().expose_secret().to_owned();
+        assert_eq!(next(&first, b"seed"), next(&first, b"seed"));
+        let second = first.next(b"seed").expect("a token");
+        assert_eq!(Refresh::parse(&second.token()).expect("it can be read").session, first.session);
+        let all = [
+            first.token().expose_secret().to_owned(),
+            next(&first, b"seed"),
+            next(&first, b"other"),
+            next(&other, b"seed"),
+            next(&second, b"seed"),
+        ];
+        assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), all.len());
     }
 
     #[test]

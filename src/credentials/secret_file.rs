@@ -110,6 +110,16 @@ pub fn create(path: &Path, bytes: &[u8]) -> Result<bool, SecretFileError> {
     }
 }
 
+/// Waits until no other process or thread holds the lock of this file, and holds
+/// it until dropped.
+///
+/// # Errors
+/// [`SecretFileError::Io`].
+pub fn lock(path: &Path) -> Result<File, SecretFileError> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    file.and_then(|file| file.lock().map(|()| file)).map_err(|error| failed(path, error))
+}
+
 /// A file beside the one that is written; goes when dropped.
 struct Draft(PathBuf);
 

@@ -44,6 +44,10 @@ struct NewPassword {
     /// 8 to 1024 bytes.
     #[schema(value_type = String)]
     new: SecretString,
+    /// Whether all keys of the account end too, as for a password that somebody
+    /// else may have known.
+    #[serde(default)]
+    end_keys: bool,
 }
 
 /// The caller's account.
@@ -64,6 +68,9 @@ pub(super) async fn change(
 ) -> Result<StatusCode, ApiError> {
     let password = change.password;
     accounts::change_password(&app, &principal, password.current.as_ref(), &password.new).await?;
+    if password.end_keys {
+        accounts::end_keys(&app, &principal).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

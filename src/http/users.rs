@@ -72,7 +72,8 @@ pub(super) async fn create(
 }
 
 /// Changes an account. One that is disabled is signed out everywhere within
-/// seconds, and what it streams ends.
+/// seconds, and what it streams ends; so is one that gets another password, and
+/// all its keys end.
 #[utoipa::path(
     patch, path = "/api/v1/admin/users/{id}", tag = "accounts", params(("id" = UserId, Path)),
     request_body = Changed,

@@ -129,6 +129,15 @@ pub async fn delete(db: impl PgExecutor<'_>, scope: Scope, key: ApiKeyId) -> sql
     Ok(done.rows_affected() > 0)
 }
 
+/// Deletes all keys of an account.
+///
+/// # Errors
+/// What the database says.
+pub async fn delete_all(db: impl PgExecutor<'_>, owner: UserId) -> sqlx::Result<()> {
+    sqlx::query!("delete from api_keys where owner_id = $1", owner as _).execute(db).await?;
+    Ok(())
+}
+
 /// A key that has not ended, of an account that may sign in. Notes its use.
 ///
 /// # Errors

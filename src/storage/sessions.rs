@@ -22,7 +22,9 @@ pub enum Rotation {
     Gone,
 }
 
-/// Begins a sign-in.
+/// Begins a sign-in, if the account may still sign in and its password is still
+/// the one of this hash. Whether it did: a change of either that comes later
+/// finds the sign-in and ends it.
 ///
 /// # Errors
 /// What the database says.
@@ -31,24 +33,39 @@ pub async fn open(
     session: SessionId,
     user: UserId,
     refresh_sha256: &[u8],
-) -> sqlx::Result<()> {
-    sqlx::query!(
+    password_hash: Option<&str>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
         r#"
         insert into sessions (id, owner_id, refresh_sha256, rotated_at, expires_at, created_at)
-        values ($1, $2, $3, now(), now() + make_interval(days => $4), now())
+        select $1, u.id, $3, now(), now() + make_interval(days => $4), now()
+        from users u
+        where u.id = $2 and u.disabled_at is null and u.password_hash is not distinct from $5
+        for share of u
         "#,
         session as _,
         user as _,
         refresh_sha256,
         IDLE_DAYS,
+        password_hash,
     )
     .execute(db)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
+}
+
+/// What the refresh tokens of a sign-in are derived from.
+///
+/// # Errors
+/// What the database says.
+pub async fn seed(db: impl PgExecutor<'_>, session: SessionId) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!("select seed from sessions where id = $1", session as _).fetch_optional(db).await
 }
 
 /// Exchanges a refresh token for another. One that was exchanged before ends
-/// the sign-in: whoever of the two holds the newer one has to sign in again.
+/// the sign-in: whoever of the two holds the newer one has to sign in again. For
+/// one that was exchanged just now nothing is written: the same one takes its
+/// place, and the time in which that holds does not begin anew.
 ///
 /// # Errors
 /// What the database says.
@@ -77,6 +94,9 @@ pub async fn rotate(db: &PgPool, session: SessionId, old_sha256: &[u8], new_sha2
         close(&mut *tx, session).await?;
         tx.commit().await?;
         return Ok(Rotation::Reused(found.owner));
+    }
+    if !found.present {
+        return Ok(user(&mut *tx, session).await?.map_or(Rotation::Gone, Rotation::Done));
     }
     let user = sqlx::query_as!(
         User,

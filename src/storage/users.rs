@@ -244,6 +244,39 @@ pub async fn set_password(db: impl PgExecutor<'_>, user: UserId, hash: &str) -> 
     Ok(done.rows_affected() > 0)
 }
 
+/// Sets the hash of an account's password in the place of `old`, unless somebody
+/// else has changed it. Whether it did.
+///
+/// # Errors
+/// What the database says.
+pub async fn renew_password(db: impl PgExecutor<'_>, user: UserId, old: &str, hash: &str) -> sqlx::Result<bool> {
+    let done =
+        sqlx::query!("update users set password_hash = $3 where id = $1 and password_hash = $2", user as _, old, hash,)
+            .execute(db)
+            .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// A guest whose sign-ins have ended, locked. It was made a while ago: a new one
+/// is about to sign in.
+///
+/// # Errors
+/// What the database says.
+pub async fn idle_guest(db: impl PgExecutor<'_>) -> sqlx::Result<Option<UserId>> {
+    sqlx::query_scalar!(
+        r#"
+        select u.id as "id: UserId" from users u
+        where u.kind = 'guest' and u.created_at < now() - interval '1 hour'
+          and not exists (select from sessions s where s.owner_id = u.id)
+        order by u.id
+        limit 1
+        for update of u skip locked
+        "#,
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// Makes a guest a regular account, which keeps everything. `None` when the
 /// name is taken; false when it is no guest.
 ///

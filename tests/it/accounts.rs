@@ -108,9 +108,34 @@ async fn a_refresh_token_works_once_and_a_copy_ends_the_sign_in() {
 async fn a_token_whose_exchange_was_lost_is_taken_once_more() {
     let app = TestApp::start().await;
     let ada = Person::new(&app, "ada").await;
-    assert_eq!(refresh(&app, &ada.refresh).await.status, StatusCode::OK);
+    let turned = async || {
+        let query = "select extract(epoch from max(rotated_at))::text from sessions where owner_id = $1::uuid";
+        sqlx::query_scalar::<_, String>(query).bind(&ada.id).fetch_one(&app.db).await.unwrap()
+    };
+    let second = refresh(&app, &ada.refresh).await;
+    assert_eq!(second.status, StatusCode::OK, "{}", second.text());
+    let (second, at) = (Person::of(&app, &second.json()), turned().await);
     let again = refresh(&app, &ada.refresh).await;
     assert_eq!(again.status, StatusCode::OK, "{}", again.text());
+    // It is the same exchange: its time does not begin anew.
+    assert_eq!((Person::of(&app, &again.json()).refresh, turned().await), (second.refresh.clone(), at));
+    let third = refresh(&app, &second.refresh).await;
+    assert_eq!(third.status, StatusCode::OK, "{}", third.text());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn two_pages_that_exchange_a_token_at_once_both_go_on() {
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    let (one, two) = tokio::join!(refresh(&app, &ada.refresh), refresh(&app, &ada.refresh));
+    for page in [one, two] {
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+        let page = Person::of(&app, &page.json());
+        let next = refresh(&app, &page.refresh).await;
+        assert_eq!(next.status, StatusCode::OK, "{}", next.text());
+        assert_eq!(page.get("/api/v1/me").await.status, StatusCode::OK);
+    }
     app.stop().await;
 }
 
@@ -170,6 +195,136 @@ async fn another_password_ends_all_other_sign_ins() {
     let old = json!({ "name": "ada", "password": PASSWORD });
     assert_eq!(nobody(&app, "POST", "/api/v1/auth/login", &old).await.status, StatusCode::UNAUTHORIZED);
     Person::signs_in(&app, "ada", "another long password").await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_that_is_reset_locks_out_whoever_had_the_account() {
+    use footnote::ids::{SessionId, UserId};
+    use footnote::storage::{sessions, users};
+    use footnote_ingest::rights::as_system;
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    let key = async |person: &Person| {
+        let made = person.post("/api/v1/api-keys", &json!({ "name": "bot", "scopes": ["read"] })).await.json();
+        person.showing(made["key"].as_str().unwrap())
+    };
+    let bot = key(&ada).await;
+    let user = UserId(ada.id.parse().unwrap());
+    let db = &app.service.app.db;
+    let old = as_system(users::password(db, user)).await.unwrap().unwrap();
+    let path = format!("/api/v1/admin/users/{}", ada.id);
+    let reset = json!({ "password": "another long password" });
+    assert_eq!(app.send("PATCH", &path, &reset).await.status, StatusCode::OK);
+    for ended in [&ada, &bot] {
+        assert_eq!(ended.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    }
+    // A sign-in whose password was checked before comes too late, and brings the
+    // old hash back no more.
+    let open =
+        async |hash: &str| as_system(sessions::open(db, SessionId::new(), user, &[7; 32], Some(hash))).await.unwrap();
+    assert!(!as_system(users::renew_password(db, user, &old, "$newer")).await.unwrap());
+    assert!(!open(&old).await);
+    let present = as_system(users::password(db, user)).await.unwrap().unwrap();
+    assert!(open(&present).await);
+    assert_eq!(app.send("PATCH", &path, &json!({ "disabled": true })).await.status, StatusCode::OK);
+    assert!(!open(&present).await);
+    assert_eq!(app.send("PATCH", &path, &json!({ "disabled": false })).await.status, StatusCode::OK);
+
+    // Who changes it may end the keys too.
+    let ada = Person::signs_in(&app, "ada", "another long password").await;
+    let bot = key(&ada).await;
+    let change = |current: &str, new: &str, end: bool| json!({ "password": { "current": current, "new": new, "end_keys": end } });
+    let first = change("another long password", PASSWORD, false);
+    assert_eq!(ada.send("PATCH", "/api/v1/me", &first).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(bot.get("/api/v1/me").await.status, StatusCode::OK);
+    let second = change(PASSWORD, "another long password", true);
+    assert_eq!(ada.send("PATCH", "/api/v1/me", &second).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(bot.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ada.get("/api/v1/me").await.status, StatusCode::OK);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_guest_goes_with_its_sign_in_and_nobody_else_does() {
+    use footnote_ingest::rights::as_system;
+    let app = TestApp::with(|settings| settings.guests = true).await;
+    let ada = Person::new(&app, "ada").await;
+    let mut guests = Vec::new();
+    for _ in 0..3 {
+        guests.push(Person::of(&app, &nobody(&app, "POST", "/api/v1/auth/guest", &json!({})).await.json()));
+    }
+    let [gone, here, new] = &guests[..] else { panic!("three guests") };
+    gone.collection_with("notes", "a.txt", "The pump holds 4 bar.").await;
+    for person in [gone, here, &ada] {
+        let long_ago = "update users set created_at = now() - interval '2 days' where id = $1::uuid";
+        sqlx::query(long_ago).bind(&person.id).execute(&app.db).await.unwrap();
+    }
+    for person in [gone, new, &ada] {
+        let ended = "delete from sessions where owner_id = $1::uuid";
+        sqlx::query(ended).bind(&person.id).execute(&app.db).await.unwrap();
+    }
+    let deleted = as_system(footnote::accounts::delete_idle_guests(&app.service.app)).await.unwrap();
+    let left: Vec<String> =
+        sqlx::query_scalar("select id::text from users order by id").fetch_all(&app.db).await.unwrap();
+    assert_eq!((deleted, left.contains(&gone.id)), (1, false));
+    assert!([here, new, &ada].iter().all(|person| left.contains(&person.id)), "{left:?}");
+    let documents: i64 = sqlx::query_scalar("select count(*) from documents").fetch_one(&app.db).await.unwrap();
+    assert_eq!(documents, 0);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_administrators_who_delete_each_other_one_remains_with_all_that_is_theirs() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (Person::with_role(&app, "ada", "admin").await, Person::with_role(&app, "eve", "admin").await);
+    for admin in [&ada, &eve] {
+        admin.collection_with("notes", "a.txt", "The pump holds 4 bar.").await;
+    }
+    sqlx::query("update users set role = 'user' where name = 'admin'").execute(&app.db).await.unwrap();
+    let path = |person: &Person| format!("/api/v1/admin/users/{}", person.id);
+    let (of_ada, of_eve) = (path(&ada), path(&eve));
+    let (first, second) = tokio::join!(ada.delete(&of_eve), eve.delete(&of_ada));
+    let outcome = [first.status, second.status];
+    assert_eq!(outcome.iter().filter(|status| **status == StatusCode::NO_CONTENT).count(), 1, "{outcome:?}");
+    let left: Vec<(String, i64)> = sqlx::query_as(
+        "select u.name, (select count(*) from documents d where d.owner_id = u.id and d.deleted_at is null)
+         from users u where u.role = 'admin'",
+    )
+    .fetch_all(&app.db)
+    .await
+    .unwrap();
+    assert_eq!(left.iter().map(|(_, documents)| *documents).collect::<Vec<_>>(), [1], "{left:?}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_another_process_signs_with_is_read_when_it_is_first_seen() {
+    use std::os::unix::fs::PermissionsExt;
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    let path = app.settings.keyring_path();
+    // As another process does, when the key is old.
+    let mut stored: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    stored["keys"][0]["made_at"] = json!("2020-01-01T00:00:00Z");
+    std::fs::write(&path, stored.to_string()).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let load = footnote::credentials::password::Load::default();
+    let passwords = footnote::credentials::Passwords::new(load);
+    let operator = app.service.app.credentials.operator().owner();
+    let other = footnote::credentials::Credentials::open(&app.settings, passwords, operator).unwrap();
+    let header = |token: &str| token.split('.').next().unwrap().to_owned();
+    let session = "select id::text from sessions where owner_id = $1::uuid";
+    let session: String = sqlx::query_scalar(session).bind(&ada.id).fetch_one(&app.db).await.unwrap();
+    let user = footnote::ids::UserId(ada.id.parse().unwrap());
+    let found = footnote::storage::users::find(&app.service.app.db, user);
+    let found = footnote_ingest::rights::as_system(found).await.unwrap().unwrap();
+    let token = other.access(&found, session.parse().unwrap()).unwrap();
+    let token = secrecy::ExposeSecret::expose_secret(&token).to_owned();
+    assert_ne!(header(&token), header(&ada.access), "another key");
+    assert_eq!(ada.showing(&token).get("/api/v1/me").await.status, StatusCode::OK);
+    // The one before still verifies.
+    assert_eq!(ada.get("/api/v1/me").await.status, StatusCode::OK);
     app.stop().await;
 }
 
