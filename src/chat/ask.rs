@@ -140,6 +140,10 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
             format!("cannot be looked at by the model `{}`; choose another or leave them out", provider.name());
         return Err(Error::Invalid { field: "parts", problem });
     }
+    if ask.max_tokens.is_some_and(|wanted| wanted as usize > provider.context_window()) {
+        let problem = format!("is more than the model `{}` has room for", provider.name());
+        return Err(Error::Invalid { field: "max_tokens", problem });
+    }
     let reservation = reserve(&app, &who, provider.as_ref(), ask.max_tokens).await?;
     let mut tx = app.db.begin().await?;
     let question = match subject {

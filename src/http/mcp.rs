@@ -21,6 +21,7 @@ use super::caller::{SIGN_IN, Who};
 use super::error::ApiError;
 use crate::app::App;
 use crate::credentials::Right;
+use crate::limits;
 use crate::mcp::{Local, Server};
 
 /// Where the server is.
@@ -44,7 +45,9 @@ async fn serve(State(app): State<App>, who: Option<Who>, request: Request) -> Re
         Err(refusal) => return refused(refusal, &reached(&app, request.uri(), request.headers())),
     };
     let answer = Duration::from_secs(app.settings.answer_timeout);
-    let server = move || Ok(Server::new(Local::new(app.clone(), scope), answer));
+    // Whose limits hold: the server's tasks would not know.
+    let caller = limits::Who::present(scope.owner());
+    let server = move || Ok(Server::new(Local::new(app.clone(), scope, caller), answer));
     // Hosts and origins are looked at before, by rules that the operator set.
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)

@@ -41,9 +41,12 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound(what) => Self::NotFound(what),
-            Error::Invalid { .. } | Error::Conflict { .. } | Error::Busy(_) | Error::Llm(_) => {
-                Self::Refused(error.to_string())
-            }
+            Error::Invalid { .. }
+            | Error::Conflict { .. }
+            | Error::Limited { .. }
+            | Error::UsedUp { .. }
+            | Error::Busy(_)
+            | Error::Llm(_) => Self::Refused(error.to_string()),
             Error::Corpus(CorpusError::Embedder(_) | CorpusError::EmbedderSetup(_)) => {
                 tracing::error!(error = ?error, "the embedder failed");
                 Self::Refused("the embedding model failed; try again later".into())

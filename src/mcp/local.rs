@@ -17,6 +17,7 @@ use super::backend::{Backend, Failure, Page};
 use crate::app::App;
 use crate::chat::{self, Ask};
 use crate::ids::{CollectionId, DocumentId, MessageId, RevisionId};
+use crate::limits::Who;
 use crate::retrieve::{self, Passage, Query};
 use crate::sharing;
 use crate::storage::conversations;
@@ -27,13 +28,14 @@ use crate::storage::messages::{self, Message};
 pub struct Local {
     app: App,
     scope: Scope,
+    caller: Who,
 }
 
 impl Local {
-    /// For the caller who has this scope.
+    /// For the caller who has this scope, and is held to the limits of `caller`.
     #[must_use]
-    pub fn new(app: App, scope: Scope) -> Self {
-        Self { app, scope }
+    pub fn new(app: App, scope: Scope, caller: Who) -> Self {
+        Self { app, scope, caller }
     }
 
     /// The id of the collection that is named by id or by name.
@@ -113,7 +115,7 @@ impl Backend for Local {
     }
 
     async fn ask(&self, question: &str, collection: Option<&str>) -> Result<Message, Failure> {
-        as_owner(self.scope, self.answer(question, collection)).await
+        self.caller.during(as_owner(self.scope, self.answer(question, collection))).await
     }
 
     async fn collections(&self, limit: usize) -> Result<Page<Collection>, Failure> {

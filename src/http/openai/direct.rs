@@ -2,12 +2,14 @@
 //! comes. Nothing is stored but what the call took, and that behind its back.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use footnote_ingest::scope::Scope;
 
 use super::super::error::ApiError;
 use crate::app::App;
+use crate::error::Error;
+use crate::limits::{Reservation, Who};
 use crate::llm::{Delta, DeltaStream, Provider, Request, Usage};
 use crate::models::Models;
 use crate::storage::calls::Passed;
@@ -25,12 +27,15 @@ pub(super) struct Bill {
     heard: usize,
     usage: Option<Usage>,
     outcome: &'static str,
+    /// What is set aside of the caller's day; none once nothing can be used.
+    reservation: Option<Reservation>,
 }
 
 /// Asks. Returns when the first of the answer is there.
 ///
 /// # Errors
-/// Whatever comes in its stead.
+/// A caller who has no tokens left, more tokens than the model has room for, and
+/// whatever comes in the answer's stead.
 pub(super) async fn ask(
     app: &App,
     scope: Scope,
@@ -41,6 +46,13 @@ pub(super) async fn ask(
     let results = request.steps.iter().flat_map(|step| &step.results);
     let sent =
         said + request.system.len() + request.prompt.len() + results.map(|result| result.text.len()).sum::<usize>();
+    let wanted = request.max_tokens;
+    if wanted > app.settings.max_answer_tokens && wanted as usize > provider.context_window() {
+        let message =
+            format!("the model `{}` has room for {} tokens in all", provider.name(), provider.context_window());
+        return Err(ApiError::bad_request("max_completion_tokens", message));
+    }
+    let reservation = reserve(app, scope, sent, wanted).await?;
     let mut bill = Bill {
         app: app.clone(),
         scope,
@@ -50,19 +62,29 @@ pub(super) async fn ask(
         heard: 0,
         usage: None,
         outcome: "cancelled",
+        reservation: Some(reservation),
     };
     if !request.images.is_empty() && !provider.capabilities().images {
         let message = format!("the model `{}` does not look at images; leave them out", provider.name());
-        bill.outcome = "refused";
+        (bill.outcome, bill.reservation) = ("refused", None);
         return Err(ApiError::bad_request("messages", message));
     }
     match provider.stream(request).await {
         Ok(deltas) => Ok((deltas, bill)),
         Err(error) => {
-            bill.outcome = error.code();
+            // Nothing was answered.
+            (bill.outcome, bill.reservation) = (error.code(), None);
             Err(ApiError::of_provider(&error))
         }
     }
+}
+
+/// Sets aside what the call may take at most.
+async fn reserve(app: &App, scope: Scope, sent: usize, max_tokens: u32) -> Result<Reservation, ApiError> {
+    let tokens = sent.div_ceil(TOKEN) as u64 + u64::from(max_tokens);
+    let time = Duration::from_secs(app.settings.answer_timeout);
+    let reserved = app.limits.reserve(&Who::present(scope.owner()), tokens, time).await;
+    Ok(reserved.map_err(Error::from)?)
 }
 
 impl Bill {
@@ -96,6 +118,9 @@ impl Drop for Bill {
     fn drop(&mut self) {
         let models: &Models = &self.app.models;
         let (provider, usage) = (self.provider.as_ref(), self.usage());
+        if let Some(reservation) = &mut self.reservation {
+            reservation.used(u64::from(usage.input_tokens) + u64::from(usage.output_tokens));
+        }
         self.app.ledger.note(Passed {
             scope: self.scope,
             provider: provider.provider().to_owned(),
