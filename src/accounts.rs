@@ -109,18 +109,20 @@ pub async fn login(app: &App, name: &str, password: &SecretString, address: IpAd
     let known = checked_name(name).ok();
     let guesses = app.limits.guesses();
     let guessed = known.as_deref().unwrap_or_default().to_lowercase();
-    guesses
-        .check(&guessed, address)
-        .await
-        .map_err(|RetryAfter(time)| Error::TooOften { what: "signing in", seconds: limits::seconds(time) })?;
+    let attempt = guesses.begin(&guessed, address).await.map_err(too_often)?;
     let outcome = as_system(check_in(app, known.as_deref(), password)).await;
     match &outcome {
-        Ok(_) => guesses.passed(&guessed, address).await,
-        Err(Error::Unauthorized(_)) => guesses.failed(&guessed, address).await,
+        Ok(_) => attempt.passed().await,
+        // It counts already.
+        Err(Error::Unauthorized(_)) => {}
         // Nobody guessed.
-        Err(_) => {}
+        Err(_) => attempt.withdrawn().await,
     }
     outcome
+}
+
+fn too_often(RetryAfter(time): RetryAfter) -> Error {
+    Error::TooOften { what: "signing in", seconds: limits::seconds(time) }
 }
 
 async fn check_in(app: &App, name: Option<&str>, password: &SecretString) -> Result<SignedIn> {
@@ -198,28 +200,25 @@ pub async fn logout(app: &App, by: Option<&Principal>, token: Option<&SecretStri
     Ok(())
 }
 
-/// Changes the caller's own password, and ends all other sign-ins.
+/// Changes the caller's own password, and ends all other sign-ins. The present
+/// one can be guessed here no better than at [`login`].
 ///
 /// # Errors
-/// [`Error::Forbidden`] when the present one is wrong.
+/// [`Error::Forbidden`] when the present one is wrong; [`Error::TooOften`] when
+/// it was wrong often.
 pub async fn change_password(
     app: &App,
     by: &Principal,
     current: Option<&SecretString>,
     new: &SecretString,
+    address: IpAddr,
 ) -> Result<()> {
     let user = by.user.id;
+    // Who can read the data folder need not know it.
+    if by.credential != Credential::Local {
+        know_password(app, user, current, address).await?;
+    }
     as_system(async {
-        let stored = users::password(&app.db, user).await?;
-        // Who can read the data folder need not know it.
-        if by.credential != Credential::Local {
-            let wrong =
-                || Error::Forbidden { what: "password", problem: "cannot be changed: the present one is wrong".into() };
-            let current = current.ok_or_else(wrong)?;
-            if !app.credentials.passwords.verify(stored.as_deref(), current).await?.is_right() {
-                return Err(wrong());
-            }
-        }
         set_password(app, user, new).await?;
         let kept = match by.credential {
             Credential::Session(session) => Some(session),
@@ -239,6 +238,28 @@ pub async fn change_password(
 pub async fn end_keys(app: &App, by: &Principal) -> Result<()> {
     as_system(api_keys::delete_all(&app.db, by.user.id)).await?;
     app.credentials.forget();
+    Ok(())
+}
+
+/// Checks that a caller knows its account's password.
+async fn know_password(app: &App, user: UserId, given: Option<&SecretString>, address: IpAddr) -> Result<()> {
+    let wrong = || Error::Forbidden { what: "password", problem: "cannot be changed: the present one is wrong".into() };
+    let given = given.ok_or_else(wrong)?;
+    // No name is written like that.
+    let guessed = format!("id:{user}");
+    let attempt = app.limits.guesses().begin(&guessed, address).await.map_err(too_often)?;
+    let verdict = async {
+        let stored = as_system(users::password(&app.db, user)).await?;
+        app.credentials.passwords.verify(stored.as_deref(), given).await
+    };
+    match verdict.await {
+        Ok(verdict) if verdict.is_right() => attempt.passed().await,
+        Ok(_) => return Err(wrong()),
+        Err(error) => {
+            attempt.withdrawn().await;
+            return Err(error);
+        }
+    }
     Ok(())
 }
 

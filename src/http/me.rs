@@ -1,11 +1,12 @@
 //! The caller's own account and keys.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::address::ClientAddress;
 use super::caller::Who;
 use super::error::{ApiError, Envelope};
 use super::extract::{Json, Path, Query};
@@ -59,15 +60,18 @@ pub(super) async fn find(Who(principal): Who) -> axum::Json<User> {
 /// Changes the caller's password.
 #[utoipa::path(
     patch, path = "/api/v1/me", tag = "accounts", request_body = Change,
-    responses((status = 204), (status = 403, body = Envelope), (status = 422, body = Envelope))
+    responses(
+        (status = 204), (status = 403, body = Envelope), (status = 422, body = Envelope), (status = 429, body = Envelope),
+    )
 )]
 pub(super) async fn change(
     State(app): State<App>,
     Who(principal): Who,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     Json(change): Json<Change>,
 ) -> Result<StatusCode, ApiError> {
     let password = change.password;
-    accounts::change_password(&app, &principal, password.current.as_ref(), &password.new).await?;
+    accounts::change_password(&app, &principal, password.current.as_ref(), &password.new, address).await?;
     if password.end_keys {
         accounts::end_keys(&app, &principal).await?;
     }

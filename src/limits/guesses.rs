@@ -1,6 +1,9 @@
 //! Guessing is slow: failed sign-ins by account and by address. Imports nothing
 //! of this crate.
 //!
+//! An attempt counts as a failure from its start, or as many guesses could be made
+//! as come in at once; it is taken back when it goes well, or was none.
+//!
 //! Ten failures without a quarter of an hour between them are let through. From
 //! then on each failure brings a pause, the first of 15 seconds, each later one
 //! twice as long as the one before, at most a quarter of an hour. Whoever fails
@@ -56,10 +59,32 @@ impl Tally {
         Self { failures, paused_until, kept_until: paused_until.max(now) + FORGOTTEN }
     }
 
+    /// The same without an attempt that is taken back, and without the pause that
+    /// it brought.
+    pub(super) fn taken_back(self, Mark { before, set }: Mark) -> Self {
+        let failures = self.failures.saturating_sub(1);
+        let paused_until = match (failures < FREE, self.paused_until == set) {
+            (true, _) => Duration::ZERO,
+            (false, true) => before,
+            (false, false) => self.paused_until,
+        };
+        Self { failures, paused_until, ..self }
+    }
+
     fn rest(&self, now: Duration) -> Option<Duration> {
         self.paused_until.checked_sub(now).filter(|rest| !rest.is_zero())
     }
 }
+
+/// The ends of two pauses: before an attempt was counted, and after.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) before: Duration,
+    pub(super) set: Duration,
+}
+
+/// The marks of account and address.
+pub(super) type Marks = [Mark; 2];
 
 /// The pause that so many failures bring.
 pub(super) fn pause(failures: u32) -> Duration {
@@ -83,24 +108,39 @@ pub(super) fn judge(account: Tally, address: Tally, now: Duration) -> Result<(),
 pub struct Guesses(pub(super) Limits);
 
 impl Guesses {
-    /// Whether a sign-in may be tried. `account` is what the caller wrote, in
-    /// the form by which accounts are told apart; it need not exist.
+    /// Begins an attempt to sign in, which counts as failed unless something else
+    /// is said of it. `account` is what the caller wrote, in the form by which
+    /// accounts are told apart; it need not exist.
     ///
     /// # Errors
     /// How long to wait.
-    pub async fn check(&self, account: &str, address: IpAddr) -> Result<(), RetryAfter> {
-        self.0.may_sign_in(keys(account, address)).await
+    pub async fn begin(&self, account: &str, address: IpAddr) -> Result<Attempt, RetryAfter> {
+        let keys = keys(account, address);
+        let (own, shared) = self.0.try_sign_in(keys).await?;
+        Ok(Attempt { limits: self.0.clone(), keys, own, shared })
+    }
+}
+
+/// An attempt to sign in that was let through.
+#[must_use = "an attempt has failed unless it is said that it passed"]
+pub struct Attempt {
+    limits: Limits,
+    keys: [Key; 2],
+    own: Marks,
+    shared: Option<Marks>,
+}
+
+impl Attempt {
+    /// It went well: the account's failures are forgotten, those of the address
+    /// before this attempt are not, or an account of one's own would be a way to
+    /// guess at others.
+    pub async fn passed(self) {
+        self.limits.take_back(self.keys, self.own, self.shared, true).await;
     }
 
-    /// It failed.
-    pub async fn failed(&self, account: &str, address: IpAddr) {
-        self.0.sign_in_failed(keys(account, address)).await;
-    }
-
-    /// It went well: the account's failures are forgotten, the address's are not,
-    /// or an account of one's own would be a way to guess at others.
-    pub async fn passed(&self, account: &str, address: IpAddr) {
-        self.0.signed_in(keys(account, address)[0]).await;
+    /// Nothing was guessed.
+    pub async fn withdrawn(self) {
+        self.limits.take_back(self.keys, self.own, self.shared, false).await;
     }
 }
 
@@ -140,6 +180,21 @@ mod tests {
     #[test]
     fn an_address_that_guesses_at_many_accounts_waits() {
         assert!(judge(Tally::default(), failed(10), Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn an_attempt_that_is_taken_back_leaves_no_trace() {
+        for before in [failed(0), failed(5), failed(9), failed(12)] {
+            let now = LONGEST * 2;
+            let counted = before.failed(now);
+            let mark = Mark { before: before.paused_until, set: counted.paused_until };
+            let after = counted.taken_back(mark);
+            assert_eq!((after.failures, judge(after, after, now)), (before.failures, Ok(())));
+            // Another failure meanwhile brought a pause, which stays.
+            let other = counted.failed(now).failed(now);
+            let after = other.taken_back(mark);
+            assert_eq!(judge(after, after, now).is_err(), after.failures >= FREE, "{after:?}");
+        }
     }
 
     #[test]

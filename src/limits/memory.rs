@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::clock::Now;
-use super::guesses::{self, Tally};
+use super::guesses::{self, Mark, Marks, RetryAfter, Tally};
 use super::requests::Requests;
 use super::shelf::Shelf;
 use super::who::{Bucket, Key};
@@ -173,23 +173,28 @@ impl Memory {
         }
     }
 
-    pub(super) fn failures(&self, keys: [Key; 2], now: Now) -> [Tally; 2] {
-        let state = self.lock();
-        keys.map(|key| state.failures.get(&key).copied().unwrap_or_default().at(now.since))
+    /// Counts an attempt to sign in, if it may be made.
+    pub(super) fn attempt(&self, keys: [Key; 2], now: Now) -> Result<Marks, RetryAfter> {
+        let mut state = self.lock();
+        let [account, address] = keys.map(|key| state.failures.get(&key).copied().unwrap_or_default().at(now.since));
+        guesses::judge(account, address, now.since)?;
+        Ok(state.failed(keys, now))
     }
 
-    pub(super) fn failed(&self, keys: [Key; 2], now: Now) {
-        let mut state = self.lock();
-        for key in keys {
-            let tally = state.failures.entry(key, |tally| tally.is_forgotten(now.since));
-            *tally = tally.at(now.since).failed(now.since);
-        }
+    /// Counts an attempt to sign in.
+    pub(super) fn failed(&self, keys: [Key; 2], now: Now) -> Marks {
+        self.lock().failed(keys, now)
     }
 
-    pub(super) fn passed(&self, account: Key, now: Now) {
+    /// Takes an attempt back; where it passed, all of the account's.
+    pub(super) fn take_back(&self, keys: [Key; 2], marks: Marks, passed: bool, now: Now) {
         let mut state = self.lock();
-        if state.failures.get(&account).is_some() {
-            *state.failures.entry(account, |tally: &guesses::Tally| tally.is_forgotten(now.since)) = Tally::default();
+        for (place, (key, mark)) in keys.into_iter().zip(marks).enumerate() {
+            if state.failures.get(&key).is_some() {
+                let tally = state.failures.entry(key, |tally| tally.is_forgotten(now.since));
+                let all = passed && place == 0;
+                *tally = if all { Tally::default() } else { tally.at(now.since).taken_back(mark) };
+            }
         }
     }
 
@@ -200,6 +205,15 @@ impl Memory {
 }
 
 impl State {
+    fn failed(&mut self, keys: [Key; 2], now: Now) -> Marks {
+        keys.map(|key| {
+            let tally = self.failures.entry(key, |tally| tally.is_forgotten(now.since));
+            let before = tally.at(now.since);
+            *tally = before.failed(now.since);
+            Mark { before: before.paused_until, set: tally.paused_until }
+        })
+    }
+
     fn day(&mut self, key: Key, now: Now) -> &mut Day {
         self.tokens.entry(key, |day| day.is_stale(now)).today(now)
     }

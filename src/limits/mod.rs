@@ -23,13 +23,15 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-pub use guesses::{Guesses, RetryAfter};
+pub use guesses::{Attempt, Guesses, RetryAfter};
 pub use held::{Lease, Reservation};
 pub use who::Who;
+pub(crate) use who::network;
 
 use crate::config::LimitSettings;
 use crate::error::{Error, Result};
 use clock::Clock;
+use guesses::Marks;
 use memory::Memory;
 use shared::Shared;
 use who::{Bucket, Key};
@@ -226,23 +228,22 @@ impl Limits {
         Ok(reservation)
     }
 
-    async fn may_sign_in(&self, keys: [Key; 2]) -> Result<(), RetryAfter> {
+    /// Counts an attempt, if it may be made.
+    async fn try_sign_in(&self, keys: [Key; 2]) -> Result<(Marks, Option<Marks>), RetryAfter> {
         let inner = &self.0;
         let now = inner.clock.now();
-        let shared = inner.ask(async |shared| shared.failures(keys, false, now).await).await;
-        let [account, address] = shared.unwrap_or_else(|| inner.own().failures(keys, now));
-        guesses::judge(account, address, now.since)
+        match inner.ask(async |shared| shared.attempt(keys).await).await {
+            // Counted here in any case, for when Redis goes away.
+            Some(shared) => shared.map(|marks| (inner.own().failed(keys, now), Some(marks))),
+            None => inner.own().attempt(keys, now).map(|marks| (marks, None)),
+        }
     }
 
-    async fn sign_in_failed(&self, keys: [Key; 2]) {
-        let now = self.0.clock.now();
-        self.0.own().failed(keys, now);
-        self.0.ask(async |shared| shared.failures(keys, true, now).await).await;
-    }
-
-    async fn signed_in(&self, account: Key) {
-        self.0.own().passed(account, self.0.clock.now());
-        self.0.ask(async |shared| shared.passed(account).await).await;
+    async fn take_back(&self, keys: [Key; 2], own: Marks, shared: Option<Marks>, passed: bool) {
+        self.0.own().take_back(keys, own, passed, self.0.clock.now());
+        if let Some(marks) = shared {
+            self.0.ask(async |shared| shared.take_back(keys, marks, passed).await).await;
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::clock::Now;
-use super::guesses::{self, Tally};
+use super::guesses::{self, Mark, Marks, RetryAfter};
 use super::who::{Bucket, Key};
 use super::{Admitted, LEASE, Refused, SETTLING, STREAMS_WAIT, Standing, What};
 use crate::error::{Error, Result};
@@ -32,7 +32,8 @@ pub(super) struct Shared {
     renew: Script,
     reserve: Script,
     settle: Script,
-    failures: Script,
+    attempt: Script,
+    take_back: Script,
 }
 
 impl Shared {
@@ -54,7 +55,8 @@ impl Shared {
             renew: Script::new(include_str!("scripts/renew.lua")),
             reserve: Script::new(include_str!("scripts/reserve.lua")),
             settle: Script::new(include_str!("scripts/settle.lua")),
-            failures: Script::new(include_str!("scripts/failures.lua")),
+            attempt: Script::new(include_str!("scripts/attempt.lua")),
+            take_back: Script::new(include_str!("scripts/take_back.lua")),
         })
     }
 
@@ -132,28 +134,33 @@ impl Shared {
         script.invoke_async(&mut self.connection.clone()).await
     }
 
-    /// How account and address stand, after one failure more if `failed`.
-    pub(super) async fn failures(&self, keys: [Key; 2], failed: bool, now: Now) -> RedisResult<[Tally; 2]> {
-        let mut script = self.failures.prepare_invoke();
+    /// Counts an attempt to sign in, if it may be made. Times of the marks are
+    /// those of Redis's clock.
+    pub(super) async fn attempt(&self, keys: [Key; 2]) -> RedisResult<Result<Marks, RetryAfter>> {
+        let mut script = self.attempt.prepare_invoke();
         for key in &keys {
             script.key(failures(key));
         }
-        script.arg(u8::from(failed)).arg(guesses::FREE);
+        script.arg(guesses::FREE);
         for time in [guesses::FIRST, guesses::LONGEST, guesses::FORGOTTEN] {
             script.arg(milliseconds(time));
         }
-        let [account, account_pause, address, address_pause]: [u64; 4] =
-            script.invoke_async(&mut self.connection.clone()).await?;
-        let tally = |failures: u64, pause: u64| {
-            let paused_until = now.since + Duration::from_millis(pause);
-            let failures = u32::try_from(failures).unwrap_or(u32::MAX);
-            Tally { failures, paused_until, kept_until: paused_until + guesses::FORGOTTEN }
-        };
-        Ok([tally(account, account_pause), tally(address, address_pause)])
+        let [wait, times @ ..]: [u64; 5] = script.invoke_async(&mut self.connection.clone()).await?;
+        if wait > 0 {
+            return Ok(Err(RetryAfter(Duration::from_millis(wait))));
+        }
+        let [account, set_account, address, set_address] = times.map(Duration::from_millis);
+        Ok(Ok([Mark { before: account, set: set_account }, Mark { before: address, set: set_address }]))
     }
 
-    pub(super) async fn passed(&self, account: Key) -> RedisResult<()> {
-        redis::cmd("DEL").arg(failures(&account)).query_async(&mut self.connection.clone()).await
+    /// Takes an attempt back; where it passed, all of the account's.
+    pub(super) async fn take_back(&self, keys: [Key; 2], marks: Marks, passed: bool) -> RedisResult<()> {
+        let mut script = self.take_back.prepare_invoke();
+        script.arg(guesses::FREE).arg(u8::from(passed));
+        for (key, mark) in keys.iter().zip(marks) {
+            script.key(failures(key)).arg(milliseconds(mark.before)).arg(milliseconds(mark.set));
+        }
+        script.invoke_async(&mut self.connection.clone()).await
     }
 }
 

@@ -153,7 +153,7 @@ pub(super) fn buckets(settings: &LimitSettings, who: &Who) -> Vec<Bucket> {
 }
 
 /// The network that an address stands for.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => {

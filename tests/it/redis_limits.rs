@@ -182,18 +182,17 @@ async fn guesses_at_both_processes_count_together() {
     let (here, there) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
     for n in 0..10 {
         let guesses = if n % 2 == 0 { &one } else { &two };
-        guesses.check("eve", here).await.expect("a few are free");
-        guesses.failed("eve", here).await;
+        assert!(guesses.begin("eve", here).await.is_ok(), "a few are free");
     }
-    let pause = one.check("eve", here).await.expect_err("a pause").0;
+    let pause = one.begin("eve", here).await.err().expect("a pause").0;
     assert!(pause > Duration::from_secs(10) && pause <= Duration::from_secs(15), "{pause:?}");
-    assert!(two.check("adam", here).await.is_err(), "whatever is tried from there");
-    assert!(two.check("eve", there).await.is_ok(), "the owner comes in from elsewhere");
-    two.failed("eve", there).await;
-    assert!(one.check("eve", there).await.is_err(), "unless that fails too");
-    two.passed("eve", there).await;
-    assert!(one.check("eve", there).await.is_ok());
-    assert!(one.check("eve", here).await.is_err(), "the address keeps what it did");
+    assert!(two.begin("adam", here).await.is_err(), "whatever is tried from there");
+    let Ok(owner) = two.begin("eve", there).await else { panic!("the owner comes in from elsewhere") };
+    assert!(one.begin("eve", there).await.is_err(), "unless that fails too");
+    owner.passed().await;
+    let Ok(again) = one.begin("eve", there).await else { panic!("all is forgotten of the account") };
+    again.withdrawn().await;
+    assert!(one.begin("eve", here).await.is_err(), "the address keeps what it did");
     let keys = redis.keys().await;
     assert!(keys.iter().all(|(name, left)| *left > 0 && !name.contains("eve")), "{keys:?}");
 }

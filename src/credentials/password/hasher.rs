@@ -21,10 +21,11 @@ pub struct Load {
 }
 
 impl Default for Load {
-    /// Half the cores, so that answers do not stand still; 2 at most.
+    /// Half the cores, so that answers do not stand still; 2 at most. Far fewer
+    /// wait than requests may be under way, so that other requests find a place.
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { at_once: (cores / 2).clamp(1, MOST_AT_ONCE), waiting: 256 }
+        Self { at_once: (cores / 2).clamp(1, MOST_AT_ONCE), waiting: 64 }
     }
 }
 

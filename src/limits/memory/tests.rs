@@ -117,15 +117,27 @@ fn fifty_at_once_go_beyond_the_limit_by_one_at_most() {
 #[test]
 fn failed_sign_ins_are_counted_by_account_and_address_and_forgiven_by_account() {
     let memory = Memory::default();
-    let (account, address) = (Key::name("eve"), Key::name("an address"));
+    let keys = [Key::name("eve"), Key::name("an address")];
+    let mut last = None;
     for _ in 0..10 {
-        memory.failed([account, address], at(0));
+        last = Some(memory.attempt(keys, at(0)).expect("a few are free"));
     }
-    let [of_account, of_address] = memory.failures([account, address], at(0));
-    assert!(guesses::judge(of_account, of_address, at(0).since).is_err());
-    memory.passed(account, at(0));
-    let [of_account, of_address] = memory.failures([account, address], at(0));
-    assert_eq!((of_account.failures, of_address.failures), (0, 10));
+    assert!(memory.attempt(keys, at(0)).is_err());
+    memory.take_back(keys, last.expect("marks"), true, at(0));
+    let failures = keys.map(|key| memory.lock().failures.get(&key).expect("a tally").failures);
+    assert_eq!(failures, [0, 9]);
+    assert!(memory.attempt(keys, at(0)).is_ok(), "what went well brings no pause");
+}
+
+#[test]
+fn no_more_is_guessed_by_guessing_at_once() {
+    let memory = Memory::default();
+    let keys = [Key::name("eve"), Key::name("an address")];
+    let tried: usize = std::thread::scope(|scope| {
+        let attempts: Vec<_> = (0..50).map(|_| scope.spawn(|| memory.attempt(keys, at(0)).is_ok())).collect();
+        attempts.into_iter().map(|attempt| usize::from(attempt.join().expect("it ends"))).sum()
+    });
+    assert_eq!(tried, 10);
 }
 
 proptest! {
