@@ -14,9 +14,11 @@ pub mod password;
 mod passwords;
 mod principal;
 mod refresh;
+mod refusals;
 pub mod secret_file;
 pub mod token;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -42,6 +44,7 @@ use api_key::{ApiKey, KeyScopes};
 use keyring::Keyring;
 use opaque::{Opaque, SecretHash};
 use outside::Outsiders;
+use refusals::Refusals;
 use token::{AccessTokens, Reason, TokenError};
 
 /// For how long it is believed what the database said of a credential.
@@ -74,6 +77,7 @@ pub struct Credentials {
     /// Whom they act as.
     operator: UserId,
     known: Cache<Uuid, Known>,
+    refusals: Refusals,
 }
 
 /// What the database said of a session or a key.
@@ -111,6 +115,7 @@ impl Credentials {
             local: Opaque::generate().map_err(anyhow::Error::from)?,
             operator,
             known: Cache::new(REMEMBERED),
+            refusals: Refusals::default(),
         })
     }
 
@@ -141,6 +146,34 @@ impl Credentials {
     #[must_use]
     pub fn access_seconds(&self) -> u64 {
         self.tokens.lifetime.min(token::MAX_LIFETIME).as_secs()
+    }
+
+    /// As [`Credentials::authenticate`], for a caller at an address. Where many
+    /// keys were shown that are none, the database is asked about no other for a
+    /// while, but for those that were good before.
+    ///
+    /// # Errors
+    /// As [`Credentials::authenticate`]; [`Error::TooOften`].
+    pub async fn authenticate_from(&self, app: &App, shown: &str, address: IpAddr) -> Result<Principal> {
+        // Other tokens prove themselves before anybody is asked.
+        if !ApiKey::is_meant(shown) || address.is_unspecified() {
+            return self.authenticate(app, shown).await;
+        }
+        if !self.was_good(shown) {
+            self.refusals.check(address)?;
+        }
+        let outcome = self.authenticate(app, shown).await;
+        if matches!(outcome, Err(Error::Unauthorized(_))) {
+            self.refusals.note(address);
+        }
+        outcome
+    }
+
+    /// Whether a key was good when it was last looked at.
+    fn was_good(&self, shown: &str) -> bool {
+        let Some(shown) = ApiKey::parse(shown) else { return false };
+        let known = self.known.get(&shown.id()).and_then(|known| known.as_of_then);
+        known.is_some_and(|standing| standing.key.as_ref().is_some_and(|(hash, _)| shown.matches(hash)))
     }
 
     /// Who stands behind the token of an `Authorization: Bearer`.
@@ -281,7 +314,11 @@ impl Credentials {
         }
         let at = Instant::now();
         let standing = ask.await?.map(Arc::new);
-        self.known.insert(id, Known { at, as_of_then: standing.clone() });
+        // What is not there takes nobody's place.
+        match &standing {
+            Some(_) => self.known.insert(id, Known { at, as_of_then: standing.clone() }),
+            None => drop(self.known.remove(&id)),
+        }
         Ok(standing)
     }
 }

@@ -2,6 +2,7 @@
 //! what the route does then runs with the caller's rights and no others, and
 //! what it streams ends soon after the credential does.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,8 +17,10 @@ use footnote_ingest::rights::{self, Rights};
 use futures::Stream;
 use futures::future::BoxFuture;
 
+use super::address::ClientAddress;
 use super::caller::SIGN_IN;
 use super::error::ApiError;
+use super::limit;
 use super::needs::{self, Need};
 use crate::app::App;
 use crate::credentials::{Principal, Right};
@@ -32,19 +35,28 @@ pub(super) async fn admit(State(app): State<App>, mut request: Request, next: Ne
     let Some(pattern) = request.extensions().get::<MatchedPath>() else { return next.run(request).await };
     let need = needs::of(request.method(), pattern.as_str());
     let shown = bearer(request.headers());
+    let nowhere = ClientAddress(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    let ClientAddress(address) = request.extensions().get().copied().unwrap_or(nowhere);
     let principal = match shown {
-        Some(token) => match app.credentials.authenticate(&app, token).await {
+        Some(token) => match app.credentials.authenticate_from(&app, token, address).await {
             Ok(principal) => Some(principal),
             // To sign in anew, with an old token still in hand.
             Err(Error::Unauthorized(_)) if need == Need::Nothing => None,
+            Err(error @ Error::Unauthorized(_)) => {
+                return limit::turned_away(&app, address, error.into()).await.into_response();
+            }
             Err(error) => return ApiError::from(error).into_response(),
         },
         None => None,
     };
     let principal = match (need, principal) {
         (Need::Nothing, principal) => principal,
-        (Need::Right(_), None) => return ApiError::unauthorized(SIGN_IN).into_response(),
-        (Need::Right(right), Some(principal)) if !principal.may(right) => return refused(&principal, right),
+        (Need::Right(_), None) => {
+            return limit::turned_away(&app, address, ApiError::unauthorized(SIGN_IN)).await.into_response();
+        }
+        (Need::Right(right), Some(principal)) if !principal.may(right) => {
+            return refusal(&principal, right).into_response();
+        }
         (Need::Right(_), principal) => principal,
     };
     let rights = match (&principal, need) {
@@ -58,7 +70,8 @@ pub(super) async fn admit(State(app): State<App>, mut request: Request, next: Ne
     held(app, principal, rights, response)
 }
 
-fn refused(principal: &Principal, right: Right) -> Response {
+/// What a caller is told whose credential lacks a right.
+pub(super) fn refusal(principal: &Principal, right: Right) -> ApiError {
     let message = if right == Right::Admin {
         "only an administrator may do this, with a key that has the scope `admin` if with a key".to_owned()
     } else if right == Right::Account {
@@ -67,7 +80,7 @@ fn refused(principal: &Principal, right: Right) -> Response {
         format!("this key may not do it; make one with the scope `{}`", right.name())
     };
     tracing::debug!(account.id = %principal.user.id, right = right.name(), "refused");
-    ApiError::forbidden("scope", message).into_response()
+    ApiError::forbidden("scope", message)
 }
 
 /// The token of `Authorization: Bearer`.

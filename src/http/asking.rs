@@ -10,13 +10,14 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::caller::Caller;
+use super::caller::{Caller, Who};
 use super::error::{ApiError, Envelope};
 use super::extract::{self, Json, Path};
 use super::messages::{events, in_conversation};
 use super::parts::{self, QuestionPart};
 use crate::app::App;
 use crate::chat::{self, Ask, Asked, Hints, IdempotencyKey};
+use crate::credentials::Right;
 use crate::ids::{ApprovalId, ConversationId, MessageId};
 use crate::llm::ToolChoice;
 use crate::storage::answers::Place;
@@ -193,14 +194,19 @@ pub(super) async fn regenerate(
         ("id" = ConversationId, Path), ("message_id" = MessageId, Path), ("approval_id" = ApprovalId, Path),
     ),
     request_body = Decision,
-    responses((status = 200, body = Approval), (status = 404, body = Envelope))
+    responses((status = 200, body = Approval), (status = 403, body = Envelope), (status = 404, body = Envelope))
 )]
 pub(super) async fn decide(
     State(app): State<App>,
-    Caller(scope): Caller,
+    who: Who,
     Path((id, message, approval)): Path<(ConversationId, MessageId, ApprovalId)>,
     Json(decision): Json<Decision>,
 ) -> Result<axum::Json<Approval>, ApiError> {
+    // To allow a call is to let it change something.
+    if decision.approve {
+        who.must(Right::Write)?;
+    }
+    let scope = who.0.scope;
     in_conversation(&app, scope, (id, message)).await?;
     Ok(axum::Json(chat::decide(&app, scope, message, approval, decision.approve).await?))
 }

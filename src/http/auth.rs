@@ -14,6 +14,7 @@ use super::error::{ApiError, Envelope};
 use super::extract::Json;
 use crate::accounts::{self, SignedIn};
 use crate::app::App;
+use crate::credentials::Right;
 use crate::storage::users::User;
 
 /// The cookie that keeps a page's refresh token out of its scripts' reach.
@@ -114,6 +115,10 @@ pub(super) async fn register(
     by: Option<Who>,
     Json(login): Json<Login>,
 ) -> Result<Response, ApiError> {
+    // The guest's account becomes another: its keys may not do that.
+    if let Some(guest) = by.as_ref().filter(|by| by.0.is_guest()) {
+        guest.must(Right::Account)?;
+    }
     let by = by.map(|Who(principal)| principal);
     let signed_in = accounts::register(&app, by.as_ref(), &login.name, &login.password).await?;
     Ok(session(&app, StatusCode::CREATED, signed_in, login.cookie))
@@ -169,7 +174,7 @@ pub(super) async fn refresh(
 /// Signs out.
 #[utoipa::path(
     post, path = "/api/v1/auth/logout", tag = "accounts", request_body = Logout, security(()),
-    responses((status = 204))
+    responses((status = 204), (status = 403, body = Envelope))
 )]
 pub(super) async fn logout(
     State(app): State<App>,
@@ -177,6 +182,9 @@ pub(super) async fn logout(
     headers: HeaderMap,
     Json(logout): Json<Logout>,
 ) -> Result<Response, ApiError> {
+    if let Some(by) = by.as_ref().filter(|_| logout.everywhere) {
+        by.must(Right::Account)?;
+    }
     let token = logout.refresh_token.or_else(|| kept(&headers));
     let by = by.map(|Who(principal)| principal);
     accounts::logout(&app, by.as_ref(), token.as_ref(), logout.everywhere).await?;

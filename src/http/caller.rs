@@ -6,9 +6,10 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use footnote_ingest::scope::Scope;
 
+use super::admission::refusal;
 use super::error::ApiError;
 use crate::app::App;
-use crate::credentials::Principal;
+use crate::credentials::{Principal, Right};
 
 /// What a request without a credential is told.
 pub(super) const SIGN_IN: &str =
@@ -29,6 +30,14 @@ impl FromRequestParts<App> for Caller {
 /// A request's caller with account and credential.
 #[derive(Debug, Clone)]
 pub(super) struct Who(pub Principal);
+
+impl Who {
+    /// Refuses a caller whose credential lacks what only some requests to a route
+    /// need.
+    pub(super) fn must(&self, right: Right) -> Result<(), ApiError> {
+        if self.0.may(right) { Ok(()) } else { Err(refusal(&self.0, right)) }
+    }
+}
 
 impl OptionalFromRequestParts<App> for Who {
     type Rejection = Infallible;

@@ -24,7 +24,7 @@ fn who(request: &Request) -> Option<Who> {
     let nowhere = ClientAddress(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     let ClientAddress(address) = request.extensions().get().copied().unwrap_or(nowhere);
     let Some(principal) = request.extensions().get::<Principal>() else {
-        return Some(Who { account: None, key: None, guest: false, address });
+        return Some(nobody(address));
     };
     let key = match &principal.credential {
         Credential::Local => return None,
@@ -32,6 +32,20 @@ fn who(request: &Request) -> Option<Who> {
         Credential::Session(_) | Credential::Outside(_) => None,
     };
     Some(Who { account: Some(principal.user.id), key, guest: principal.is_guest(), address })
+}
+
+/// Somebody without a credential, who is held to what guests are.
+fn nobody(address: IpAddr) -> Who {
+    Who { account: None, key: None, guest: true, address }
+}
+
+/// Counts a request that is turned away for want of a good credential, and gives
+/// its refusal; or that of the limit, if it met that.
+pub(super) async fn turned_away(app: &App, address: IpAddr, refusal: ApiError) -> ApiError {
+    match app.limits.admit(&nobody(address)).await {
+        Ok(_) => refusal,
+        Err(refused) => ApiError::from(Error::from(refused)),
+    }
 }
 
 /// Lets a request in or answers 429. A stream counts until its body has ended.

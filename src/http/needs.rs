@@ -56,7 +56,7 @@ const BELOW: &[(&str, Right)] = &[
     ("/api/{user_id}/chat", Right::Ask),
     ("/v1/chat", Right::Ask),
     ("/v1/responses", Right::Ask),
-    ("/v1/embeddings", Right::Read),
+    ("/v1/embeddings", Right::Ask),
     ("/v1/vector_stores/{id}/search", Right::Read),
 ];
 
@@ -75,6 +75,10 @@ pub(super) fn of(method: &Method, pattern: &str) -> Need {
         return Need::Right(*right);
     }
     let reads = *method == Method::GET || *method == Method::HEAD;
+    // A key that writes documents says nothing about who else sees them.
+    if !reads && is_below(pattern, "/api/v1/collections/{id}/members") {
+        return Need::Right(Right::Account);
+    }
     if reads && READABLE.iter().any(|above| is_below(pattern, above)) {
         return Need::Right(Right::Read);
     }
@@ -111,5 +115,15 @@ mod tests {
         assert_eq!(need(Method::PATCH, "/api/v1/me"), Need::Right(Right::Account));
         assert_eq!(need(Method::POST, "/api/v1/collections/{id}/accept"), Need::Right(Right::Account));
         assert_eq!(need(Method::GET, "/api/v1/invitations"), Need::Right(Right::Read));
+        assert_eq!(need(Method::POST, "/v1/embeddings"), Need::Right(Right::Ask));
+    }
+
+    #[test]
+    fn who_else_sees_a_collection_is_for_its_account_to_say() {
+        let members = "/api/v1/collections/{id}/members";
+        assert_eq!(need(Method::GET, members), Need::Right(Right::Read));
+        assert_eq!(need(Method::POST, members), Need::Right(Right::Account));
+        let member = "/api/v1/collections/{id}/members/{user_id}";
+        assert_eq!(need(Method::DELETE, member), Need::Right(Right::Account));
     }
 }

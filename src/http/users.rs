@@ -6,11 +6,13 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::caller::Who;
 use super::error::{ApiError, Envelope};
 use super::extract::{Json, Path, Query};
 use super::page::{Page, Paging, Size};
 use crate::accounts::{self, NewAccount};
 use crate::app::App;
+use crate::credentials::Right;
 use crate::ids::UserId;
 use crate::storage::users::{Change, User, UserRole};
 
@@ -78,15 +80,20 @@ pub(super) async fn create(
     patch, path = "/api/v1/admin/users/{id}", tag = "accounts", params(("id" = UserId, Path)),
     request_body = Changed,
     responses(
-        (status = 200, body = User), (status = 404, body = Envelope), (status = 409, body = Envelope),
-        (status = 422, body = Envelope),
+        (status = 200, body = User), (status = 403, body = Envelope), (status = 404, body = Envelope),
+        (status = 409, body = Envelope), (status = 422, body = Envelope),
     )
 )]
 pub(super) async fn change(
     State(app): State<App>,
+    who: Who,
     Path(id): Path<UserId>,
     Json(changed): Json<Changed>,
 ) -> Result<axum::Json<User>, ApiError> {
+    // Or a key would sign in as the one who made it.
+    if changed.password.is_some() && who.0.user.id == id {
+        who.must(Right::Account)?;
+    }
     let change = Change { disabled: changed.disabled, role: changed.role };
     Ok(axum::Json(accounts::change(&app, id, change, changed.password.as_ref()).await?))
 }

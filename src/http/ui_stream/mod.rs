@@ -23,11 +23,12 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::caller::Caller;
+use super::caller::{Caller, Who};
 use super::error::ApiError;
 use super::extract::{Json, Path, Query};
 use crate::app::App;
 use crate::chat::named;
+use crate::credentials::Right;
 use crate::ids::MessageId;
 use body::{ChatRequest, Wanted};
 pub(super) use plain::plain;
@@ -66,22 +67,27 @@ pub(super) struct StopReply {
 #[utoipa::path(
     post, path = "/api/chat", tag = "ai-sdk", request_body = ChatRequest,
     responses(
-        (status = 200, content((String = "text/event-stream"))),
+        (status = 200, content((String = "text/event-stream"))), (status = 403, content((String = "text/plain"))),
         (status = 404, content((String = "text/plain"))), (status = 413, content((String = "text/plain"))),
         (status = 422, content((String = "text/plain"))), (status = 502, content((String = "text/plain"))),
     )
 )]
 pub(super) async fn chat(
     State(app): State<App>,
-    Caller(scope): Caller,
+    who: Who,
     Json(body): Json<ChatRequest>,
 ) -> Result<Response, ApiError> {
+    let scope = who.0.scope;
     match body.read(&app, scope).await? {
         Wanted::Speak(said) => {
             let answering = named::speak(&app, scope, *said).await?;
             stream::reply(&app, scope, answering, From::Start).await
         }
         Wanted::Decide { chat, answer, decisions } => {
+            // To allow a call is to let it change something.
+            if decisions.iter().any(|(_, approve)| *approve) {
+                who.must(Right::Write)?;
+            }
             let (answering, last) = named::decide(&app, scope, &chat, answer, &decisions).await?;
             stream::reply(&app, scope, answering, From::Continued(last)).await
         }
