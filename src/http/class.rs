@@ -18,9 +18,12 @@ pub(super) enum Class {
 }
 
 /// Last parts of routes to which questions are posted.
-const ASKED: &[&str] = &["messages", "edit", "regenerate", "chat", "completions", "responses"];
+const ASKED: &[&str] = &["messages", "edit", "regenerate", "chat", "completions", "responses", "mcp"];
 /// Last parts of routes that stream to those who get them.
 const FOLLOWED: &[&str] = &["stream", "events", "mcp"];
+
+/// What may be got as a stream too; its query says so, in any spelling.
+const RESPONSE: &str = "/v1/responses/{id}";
 
 impl Class {
     /// Its name, for figures.
@@ -43,7 +46,7 @@ impl Class {
             _ if matches!(route, "/health/live" | "/health/ready" | "/metrics") => Self::Watch,
             Method::POST if matches!(last, "documents" | "files") => Self::Upload,
             Method::POST if ASKED.contains(&last) => Self::Ask,
-            Method::GET if FOLLOWED.contains(&last) => Self::Ask,
+            Method::GET if FOLLOWED.contains(&last) || route == RESPONSE => Self::Ask,
             _ => Self::Other,
         }
     }
@@ -81,7 +84,10 @@ mod tests {
             (Method::POST, "/v1/files", Class::Upload),
             (Method::GET, "/v1/files", Class::Other),
             (Method::POST, "/api/v1/search", Class::Other),
-            (Method::POST, "/mcp", Class::Other),
+            (Method::POST, "/mcp", Class::Ask),
+            (Method::GET, "/v1/responses/{id}", Class::Ask),
+            (Method::GET, "/v1/responses/{id}/input_items", Class::Other),
+            (Method::DELETE, "/v1/responses/{id}", Class::Other),
             (Method::GET, "", Class::Other),
         ] {
             assert_eq!(Class::by(&method, route), class, "{method} {route}");

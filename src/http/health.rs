@@ -1,7 +1,12 @@
 //! Health: whether the process runs, and whether it can serve.
 
-use axum::extract::State;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Extension, State};
 use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::error::{ApiError, Envelope};
@@ -17,7 +22,7 @@ pub(super) struct Health {
 }
 
 /// How the parts stand.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Ready {
     /// `ok`.
     status: &'static str,
@@ -26,8 +31,17 @@ pub(super) struct Ready {
     /// The embedding model.
     embedding_model: String,
     /// Why documents are not read at the moment, if they are not.
-    ingestion_stalled: Option<String>,
+    ingestion_stalled: Option<&'static str>,
 }
+
+/// For how long it is believed how the parts stood.
+const BELIEVED: Duration = Duration::from_secs(1);
+/// Why it is, the log says: anybody may ask here.
+const STALLED: &str = "documents are not read at the moment; the service's log says why";
+
+/// How the parts stood last. However many ask, the parts are asked once.
+#[derive(Clone, Default)]
+pub(super) struct Kept(Arc<Mutex<Option<(Instant, Result<Ready, ApiError>)>>>);
 
 /// Whether the process runs.
 #[utoipa::path(get, path = "/health/live", tag = "service", responses((status = 200, body = Health)))]
@@ -40,7 +54,22 @@ pub(super) async fn live() -> axum::Json<Health> {
     get, path = "/health/ready", tag = "service",
     responses((status = 200, body = Ready), (status = 503, body = Envelope))
 )]
-pub(super) async fn ready(State(app): State<App>) -> Result<axum::Json<Ready>, ApiError> {
+pub(super) async fn ready(
+    State(app): State<App>,
+    Extension(Kept(kept)): Extension<Kept>,
+) -> Result<axum::Json<Ready>, ApiError> {
+    let mut kept = kept.lock().await;
+    if let Some((at, stood)) = &*kept
+        && at.elapsed() < BELIEVED
+    {
+        return stood.clone().map(axum::Json);
+    }
+    let stands = look(&app).await;
+    *kept = Some((Instant::now(), stands.clone()));
+    stands.map(axum::Json)
+}
+
+async fn look(app: &App) -> Result<Ready, ApiError> {
     sqlx::query_scalar!("select 1").fetch_one(&app.db).await.map_err(|error| {
         tracing::error!(%error, "the database does not answer");
         ApiError::unavailable("database", "the database does not answer", 5)
@@ -50,10 +79,10 @@ pub(super) async fn ready(State(app): State<App>) -> Result<axum::Json<Ready>, A
         tracing::error!(%error, "the index does not answer");
         ApiError::unavailable("index", "the vector index does not answer", 5)
     })?;
-    Ok(axum::Json(Ready {
+    Ok(Ready {
         status: "ok",
         points: info.points,
         embedding_model: space.embedder.model().to_owned(),
-        ingestion_stalled: app.corpus.stalled(),
-    }))
+        ingestion_stalled: app.corpus.stalled().map(|_| STALLED),
+    })
 }
