@@ -10,6 +10,7 @@ mod artifacts;
 mod asking;
 mod attachment;
 mod auth;
+mod buffer;
 mod caller;
 mod class;
 mod collections;

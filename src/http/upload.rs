@@ -10,16 +10,19 @@ use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::documents::Outcome;
 use footnote_ingest::store::members::Access;
+use futures::StreamExt;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::caller::Caller;
+use super::buffer::Buffer;
+use super::caller::Who;
 use super::error::{ApiError, Envelope};
 use super::extract::{Json, Path, holds_nul};
 use super::nul;
 use crate::app::App;
+use crate::credentials::Principal;
 use crate::ids::{CollectionId, DocumentId};
 use crate::sharing;
 use page::WebPage;
@@ -30,6 +33,8 @@ const MAX_FILES: usize = 500;
 const MAX_KEY: usize = 1000;
 /// Bytes of a field that is no file, at most.
 const MAX_FIELD: usize = 64 * 1024;
+/// Bytes of JSON around a text and in its escapes, at most.
+const AROUND: usize = 1024 * 1024;
 
 /// A text to keep as a document.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -125,23 +130,24 @@ struct About {
 )]
 pub(super) async fn upload(
     State(app): State<App>,
-    Caller(scope): Caller,
+    Who(caller): Who,
     Path(collection): Path<CollectionId>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Accepted>), ApiError> {
     // A writer's uploads are the owner's, and count against what the owner may have.
-    let owner = sharing::access(&app, scope, collection, Access::Writer).await?;
-    as_owner(owner, take_in(app, owner, collection, request)).await
+    let owner = sharing::access(&app, caller.scope, collection, Access::Writer).await?;
+    as_owner(owner, take_in(app, caller, owner, collection, request)).await
 }
 
 async fn take_in(
     app: App,
+    caller: Principal,
     scope: Scope,
     collection: CollectionId,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Accepted>), ApiError> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let upload = Upload { app, scope, collection };
+    let upload = Upload { app, caller, scope, collection };
     let documents = if kind.starts_with("multipart/form-data") {
         let form = Multipart::from_request(request, &()).await.map_err(|_| {
             ApiError::bad_request("form", "the form has no boundary; send it as `multipart/form-data` with files")
@@ -149,7 +155,9 @@ async fn take_in(
         upload.form(form).await?
     } else {
         let limit = upload.app.corpus.config.max_file_bytes;
-        match one(request, limit).await? {
+        // As long as it is held, so is its room.
+        let (document, _held) = one(request, limit).await?;
+        match document {
             OneDocument::Page(page) => vec![upload.page(page).await?],
             OneDocument::Text(text) => vec![upload.text(text).await?],
         }
@@ -160,6 +168,9 @@ async fn take_in(
 /// Where an upload goes.
 struct Upload {
     app: App,
+    /// Who uploads.
+    caller: Principal,
+    /// Whose the documents become.
     scope: Scope,
     collection: CollectionId,
 }
@@ -208,18 +219,30 @@ impl Upload {
     async fn file(&self, mut about: About, mut field: Field<'_>, force: bool) -> Result<Taken, ApiError> {
         about.key = about.key.or_else(|| field.file_name().map(str::to_owned));
         let kind = field.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
-        let mut bytes = Vec::new();
+        let mut buffer = Buffer::new();
         while let Some(part) = field.chunk().await.map_err(|error| malformed(&error))? {
-            bytes.extend_from_slice(&part);
+            buffer.push(&part)?;
             // Refused as soon as it is too large, not after all of it came.
-            self.app.corpus.check_size(about.key.as_deref().unwrap_or("file"), bytes.len() as u64)?;
+            self.app.corpus.check_size(about.key.as_deref().unwrap_or("file"), buffer.bytes().len() as u64)?;
         }
-        self.take(about, kind.as_deref(), &bytes, force).await
+        self.take(about, kind.as_deref(), buffer.bytes(), force).await
+    }
+
+    /// Refuses what comes after the caller's credential or membership has ended: a
+    /// form may take its time.
+    async fn check(&self) -> Result<(), ApiError> {
+        let (app, caller) = (&self.app, &self.caller);
+        if !app.credentials.is_still_good(app, caller).await {
+            return Err(ApiError::unauthorized("the credential has ended; sign in again"));
+        }
+        as_owner(caller.scope, sharing::access(app, caller.scope, self.collection, Access::Writer)).await?;
+        Ok(())
     }
 
     async fn take(&self, about: About, media_type: Option<&str>, bytes: &[u8], force: bool) -> Result<Taken, ApiError> {
         let key = about.key.unwrap_or_default();
         check_key(&key)?;
+        self.check().await?;
         let incoming = Incoming {
             collection: self.collection,
             key: &key,
@@ -274,7 +297,7 @@ pub(super) fn check_key(key: &str) -> Result<(), ApiError> {
 }
 
 /// JSON: a text, which may be as large as a file, or where one is.
-async fn one(request: Request, limit: u64) -> Result<OneDocument, ApiError> {
+async fn one(request: Request, limit: u64) -> Result<(OneDocument, Buffer), ApiError> {
     /// Whether there is a URL; everything else is passed over.
     #[derive(Deserialize)]
     struct Look {
@@ -282,16 +305,21 @@ async fn one(request: Request, limit: u64) -> Result<OneDocument, ApiError> {
     }
 
     let (parts, body) = request.into_parts();
-    // JSON may write one byte as six.
-    let limit = usize::try_from(limit.saturating_mul(6)).unwrap_or(usize::MAX);
-    let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| {
-        ApiError::too_large("body", "the text is larger than a file may be; split it, or raise FOOTNOTE_MAX_FILE_BYTES")
-    })?;
-    let has_url = serde_json::from_slice::<Look>(&bytes).is_ok_and(|look| look.url.is_some());
-    let request = Request::from_parts(parts, bytes.into());
-    Ok(if has_url {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(AROUND);
+    let (mut body, mut buffer) = (body.into_data_stream(), Buffer::new());
+    while let Some(part) = body.next().await {
+        buffer.push(&part.map_err(|_| ApiError::bad_request("body", "the body broke off or came too slowly"))?)?;
+        if buffer.bytes().len() > limit {
+            let message = "the text is larger than a file may be; split it, or raise FOOTNOTE_MAX_FILE_BYTES";
+            return Err(ApiError::too_large("body", message));
+        }
+    }
+    let has_url = serde_json::from_slice::<Look>(buffer.bytes()).is_ok_and(|look| look.url.is_some());
+    let request = Request::from_parts(parts, buffer.take().into());
+    let document = if has_url {
         OneDocument::Page(Json::from_request(request, &()).await?.0)
     } else {
         OneDocument::Text(Json::from_request(request, &()).await?.0)
-    })
+    };
+    Ok((document, buffer))
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::super::buffer::Buffer;
 use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::super::extract::{Path, Query};
@@ -30,6 +31,10 @@ use crate::storage::openai_stores;
 const MAX_NAME: usize = 255;
 /// Bytes of a field that is no file, at most.
 const MAX_FIELD: usize = 512;
+/// Fields of a form, at most.
+const MAX_FIELDS: usize = 32;
+/// Bytes of all fields that are not known, at most.
+const MAX_UNKNOWN: usize = 64 * 1024;
 /// Files of a page, at most and unless asked otherwise.
 const PAGE: i64 = 10_000;
 /// Files of an owner, at most.
@@ -77,7 +82,7 @@ pub(super) struct Purpose {
 struct Upload {
     filename: Option<String>,
     media_type: Option<String>,
-    bytes: Option<Vec<u8>>,
+    bytes: Option<Buffer>,
     purpose: Option<String>,
 }
 
@@ -113,7 +118,8 @@ pub(super) async fn upload(
     let form = form.map_err(|_| ApiError::bad_request("form", "send a form: `multipart/form-data` with a `file`"))?;
     let upload = read(&app, form).await?;
     let missing = |field: &str| ApiError::bad_request(field, format!("the form lacks its `{field}`"));
-    let bytes = upload.bytes.ok_or_else(|| missing("file"))?;
+    let held = upload.bytes.ok_or_else(|| missing("file"))?;
+    let bytes = held.bytes();
     let purpose = upload.purpose.filter(|purpose| !purpose.is_empty()).ok_or_else(|| missing("purpose"))?;
     let filename = filename(upload.filename.as_deref().unwrap_or_default())?;
     let new = New {
@@ -121,30 +127,43 @@ pub(super) async fn upload(
         purpose: &purpose,
         media_type: upload.media_type.as_deref(),
         bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-        sha256: &Sha256::digest(&bytes),
+        sha256: &Sha256::digest(bytes),
     };
-    Ok(axum::Json(keep(&app, scope, &new, &bytes).await?.into()))
+    Ok(axum::Json(keep(&app, scope, &new, bytes).await?.into()))
 }
 
 async fn read(app: &App, mut form: Multipart) -> Result<Upload, ApiError> {
     let mut upload = Upload::default();
+    let (mut fields, mut unknown) = (0, 0);
     while let Some(mut field) = form.next_field().await.map_err(|error| malformed(&error))? {
+        fields += 1;
+        if fields > MAX_FIELDS {
+            return Err(ApiError::bad_request("form", format!("the form has {MAX_FIELDS} fields at most")));
+        }
         match field.name() {
             Some("file") => {
                 upload.filename = field.file_name().map(str::to_owned);
                 let kind = field.content_type().filter(|kind| *kind != "application/octet-stream");
                 upload.media_type = kind.map(str::to_owned);
-                let mut bytes = Vec::new();
+                let mut buffer = Buffer::new();
                 while let Some(part) = field.chunk().await.map_err(|error| malformed(&error))? {
-                    bytes.extend_from_slice(&part);
+                    buffer.push(&part)?;
                     // Refused as soon as it is too large, not after all of it came.
-                    app.corpus.check_size("file", bytes.len() as u64)?;
+                    app.corpus.check_size("file", buffer.bytes().len() as u64)?;
                 }
-                upload.bytes = Some(bytes);
+                upload.bytes = Some(buffer);
             }
             Some("purpose") => upload.purpose = Some(words(field).await?),
-            // What is not known is passed over.
-            _ => while field.chunk().await.map_err(|error| malformed(&error))?.is_some() {},
+            // What is not known is passed over, while it is small.
+            _ => {
+                while let Some(part) = field.chunk().await.map_err(|error| malformed(&error))? {
+                    unknown += part.len();
+                    if unknown > MAX_UNKNOWN {
+                        let message = format!("fields beside `file` and `purpose` have {MAX_UNKNOWN} bytes at most");
+                        return Err(ApiError::too_large("form", message));
+                    }
+                }
+            }
         }
     }
     Ok(upload)
