@@ -4,7 +4,7 @@
 //! database. A reader that comes late, or falls behind the ring of late events,
 //! is given the stored ones: both are the same numbered list.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -25,6 +25,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Hub {
     live: Mutex<HashMap<MessageId, Arc<Live>>>,
+    /// Events of answers for whose absent readers somebody listens.
+    held: Mutex<HashSet<(MessageId, i32)>>,
+}
+
+/// The right to listen in the place of absent readers, until it is dropped.
+#[derive(Debug)]
+pub struct Hold {
+    hub: Arc<Hub>,
+    event: (MessageId, i32),
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.hub.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.event);
+    }
 }
 
 /// Why an answer is stopped.
@@ -97,6 +112,15 @@ impl Hub {
     /// The answers under way.
     pub(super) fn answers(&self) -> Vec<MessageId> {
         self.lock().keys().copied().collect()
+    }
+
+    /// The right to listen in the place of those who have read an answer up to the
+    /// event of this number; none while somebody has it: one is enough for all.
+    #[must_use]
+    pub fn hold(self: &Arc<Self>, message: MessageId, seq: i32) -> Option<Hold> {
+        let event = (message, seq);
+        let is_first = self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(event);
+        is_first.then(|| Hold { hub: Arc::clone(self), event })
     }
 
     /// Answers under way.
@@ -243,6 +267,17 @@ mod tests {
         drop(live.subscribe());
         assert!(tokio::time::timeout(Duration::from_secs(3), &mut abandoned).await.is_err());
         assert!(tokio::time::timeout(grace, &mut abandoned).await.is_ok());
+    }
+
+    #[test]
+    fn however_many_readers_go_away_one_listens_in_their_place() {
+        let (hub, message) = (Arc::new(Hub::default()), MessageId::new());
+        let hold = hub.hold(message, 7);
+        assert!(hold.is_some() && hub.hold(message, 7).is_none());
+        assert!(hub.hold(message, 9).is_some() && hub.hold(MessageId::new(), 7).is_some());
+        drop(hold);
+        assert!(hub.hold(message, 7).is_some());
+        assert!(hub.held.lock().expect("unpoisoned").is_empty());
     }
 
     #[tokio::test]

@@ -123,10 +123,12 @@ impl Reader {
     }
 
     /// Listens in the place of a reader that thinks about leave: until the answer
-    /// goes on, which it does in time.
+    /// goes on, which it does in time. Once for all readers.
     fn hold(&self, seq: i32) {
+        let Some(hold) = self.app.hub.hold(self.answering.answer, seq) else { return };
         let (app, scope, answer) = (self.app.clone(), self.scope, self.answering.answer);
         tokio::spawn(as_owner(scope, async move {
+            let _hold = hold;
             if let Ok(mut events) = chat::follow(&app, scope, answer, seq).await {
                 events.next().await;
             }
