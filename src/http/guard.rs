@@ -31,8 +31,16 @@ impl Hosts {
     pub fn new(address: IpAddr, settings: &Settings) -> Self {
         let public = settings.public_url.as_deref().and_then(|url| url.parse::<Uri>().ok());
         let public = public.and_then(|url| url.authority().map(|authority| authority.host().to_owned()));
-        let named: Arc<[String]> = settings.allowed_hosts.iter().cloned().chain(public).collect();
-        if address.is_loopback() || !named.is_empty() { Self::Loopback(named) } else { Self::Any }
+        let mut named: Vec<String> = settings.allowed_hosts.iter().cloned().chain(public).collect();
+        if !address.is_loopback() && named.is_empty() {
+            return Self::Any;
+        }
+        // By which the commands of this machine call it.
+        named.push(match address {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("[{v6}]"),
+        });
+        Self::Loopback(named.into())
     }
 
     /// This machine's own names only.
@@ -139,6 +147,16 @@ mod tests {
             assert!(!hosts.know(unknown), "{unknown}");
         }
         assert_eq!(Hosts::new(IpAddr::from([0, 0, 0, 0]), &Settings::default()), Hosts::Any);
+    }
+
+    #[test]
+    fn the_address_that_it_listens_on_is_a_name_of_it() {
+        let settings = Settings { public_url: Some("https://answers.example.org".into()), ..Settings::default() };
+        for (address, known) in [("192.0.2.7", "192.0.2.7:8080"), ("2001:db8::7", "[2001:db8::7]:8080")] {
+            let hosts = Hosts::new(address.parse().expect("an address"), &settings);
+            assert!(hosts.know(known) && hosts.know("answers.example.org"), "{known}");
+            assert!(!hosts.know("192.0.2.8:8080") && !hosts.know("[2001:db8::8]:8080"), "{known}");
+        }
     }
 
     #[test]
