@@ -33,6 +33,7 @@ mod framing;
 mod frozen;
 mod hardening;
 mod harness;
+mod held;
 mod idempotency;
 mod images;
 mod injections;
