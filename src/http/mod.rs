@@ -66,6 +66,7 @@ use axum::response::IntoResponse;
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::openapi::OpenApi as Document;
@@ -86,7 +87,7 @@ const MAX_JSON: usize = 2 * 1024 * 1024;
 /// How long a body may stand still while it is read.
 const BODY_IDLE: Duration = Duration::from_secs(15);
 /// Bytes from which compression pays.
-const WORTH_COMPRESSING: u64 = 1024;
+const WORTH_COMPRESSING: u16 = 1024;
 
 /// The header that names a request in replies and in the log.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -201,7 +202,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .layer(from_fn(ui_stream::plain))
         // Outside of all that can fail, so that every error gets its envelope.
         .layer(from_fn(error::envelope))
-        .layer(CompressionLayer::new().compress_when(is_worth_compressing))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(WORTH_COMPRESSING).and(shrinks)))
         .layer(from_fn(security::headers))
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(from_fn_with_state(access, access::log))
@@ -209,9 +210,9 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .with_state(app)
 }
 
-/// Text that is not small. Streams of events must not wait in a compressor, and
-/// what is compressed already does not shrink.
-fn is_worth_compressing(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+/// Whether it is text. Streams of events must not wait in a compressor, and what
+/// is compressed already does not shrink.
+fn shrinks(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = text(header::CONTENT_TYPE).split(';').next().unwrap_or_default().trim();
     let is_text = kind.starts_with("text/") && kind != "text/event-stream";
@@ -223,6 +224,5 @@ fn is_worth_compressing(_: StatusCode, _: Version, headers: &HeaderMap, _: &Exte
             | "application/openmetrics-text"
             | "image/svg+xml"
     );
-    let length: u64 = text(header::CONTENT_LENGTH).parse().unwrap_or(u64::MAX);
-    (is_text || is_code) && length >= WORTH_COMPRESSING
+    is_text || is_code
 }
