@@ -87,7 +87,7 @@ const MAX_JSON: usize = 2 * 1024 * 1024;
 /// How long a body may stand still while it is read.
 const BODY_IDLE: Duration = Duration::from_secs(15);
 /// Bytes from which compression pays.
-const WORTH_COMPRESSING: u16 = 1024;
+const WORTH_COMPRESSING: u64 = 1024;
 
 /// The header that names a request in replies and in the log.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
