@@ -1,5 +1,5 @@
 import { all, call, type Page, send } from './client';
-import type { Collection, CollectionDetail, Member, SourceDocument, Stage, TextPart } from './types';
+import type { Collection, CollectionDetail, Invitation, Member, SourceDocument, Stage, TextPart } from './types';
 
 export const collections = (): Promise<Collection[]> => all('/api/v1/collections', {}, 5);
 
@@ -65,3 +65,8 @@ export const share = (id: string, name: string, role: 'reader' | 'writer'): Prom
 
 export const unshare = (id: string, user: string): Promise<void> =>
   call(`/api/v1/collections/${id}/members/${user}`, { method: 'DELETE' });
+
+/** Collections that others would share with the account, once it accepts. */
+export const invitations = (): Promise<Invitation[]> => all('/api/v1/invitations', {}, 1);
+
+export const accept = (id: string): Promise<void> => call(`/api/v1/collections/${id}/accept`, { method: 'POST' });

@@ -238,3 +238,12 @@ export interface Stats {
   stalled: string | null;
   quotas: { quota: string; used: number; limit: number | null }[];
 }
+
+/** A collection that its owner would share. */
+export interface Invitation {
+  collection_id: string;
+  name: string;
+  /** The name of the owner's account. */
+  owner: string;
+  role: 'reader' | 'writer';
+}

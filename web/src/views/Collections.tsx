@@ -5,6 +5,7 @@ import { describe } from '../api/errors';
 import type { Collection } from '../api/types';
 import { DrawerButton } from '../parts/DrawerButton';
 import { Icon } from '../parts/Icon';
+import { Invitations } from '../parts/Invitations';
 import { collections, loadCollections } from '../state/library';
 import { go, toCollection } from '../state/route';
 import { CollectionView } from './CollectionView';
@@ -22,6 +23,7 @@ export function Collections({ chosen }: { chosen: string | null }): VNode {
       <header class="bar"><DrawerButton /><h1>Documents</h1></header>
       <div class="view-body">
         <NewCollection />
+        <Invitations />
         {known === null && <p class="waiting" role="status">Loading…</p>}
         {known?.length === 0 && <p class="quiet">A collection holds documents that belong together. Make one, and put files into it.</p>}
         <ul class="rows">{known?.map((one) => <Row key={one.id} collection={one} />)}</ul>
