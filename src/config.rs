@@ -32,6 +32,7 @@ use crate::mcp_client::ServerConfig as McpServer;
 /// capitals with the prefix `FOOTNOTE_`, but for the shared ones.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting that stands alone")]
 pub struct Settings {
     /// Where everything is kept.
     pub data_dir: PathBuf,

@@ -50,14 +50,13 @@ pub(super) async fn admit(State(app): State<App>, mut request: Request, next: Ne
         None => None,
     };
     let principal = match (need, principal) {
-        (Need::Nothing, principal) => principal,
         (Need::Right(_), None) => {
             return limit::turned_away(&app, address, ApiError::unauthorized(SIGN_IN)).await.into_response();
         }
         (Need::Right(right), Some(principal)) if !principal.may(right) => {
             return refusal(&principal, right).into_response();
         }
-        (Need::Right(_), principal) => principal,
+        (Need::Nothing | Need::Right(_), principal) => principal,
     };
     let rights = match (&principal, need) {
         (Some(_), Need::Right(Right::Admin)) => Some(Rights::System),

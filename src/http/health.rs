@@ -41,7 +41,10 @@ const STALLED: &str = "documents are not read at the moment; the service's log s
 
 /// How the parts stood last. However many ask, the parts are asked once.
 #[derive(Clone, Default)]
-pub(super) struct Kept(Arc<Mutex<Option<(Instant, Result<Ready, ApiError>)>>>);
+pub(super) struct Kept(Arc<Mutex<Option<Looked>>>);
+
+/// What was found, and when.
+type Looked = (Instant, Result<Ready, ApiError>);
 
 /// Whether the process runs.
 #[utoipa::path(get, path = "/health/live", tag = "service", responses((status = 200, body = Health)))]

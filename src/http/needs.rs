@@ -93,6 +93,7 @@ fn is_below(pattern: &str, above: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better in a test")]
     fn need(method: Method, pattern: &str) -> Need {
         of(&method, pattern)
     }

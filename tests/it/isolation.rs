@@ -175,7 +175,7 @@ impl Estate {
             _ => return None,
         };
         let body = match route {
-            "PATCH /api/v1/collections/{id}" => json!({ "name": "stolen" }),
+            "PATCH /api/v1/collections/{id}" | "POST /v1/vector_stores/{id}" => json!({ "name": "stolen" }),
             "POST /api/v1/collections/{id}/members" => json!({ "name": "stranger", "role": "writer" }),
             "POST /api/v1/collections/{id}/documents" => json!({ "key": CANARY, "text": "Another text." }),
             "PATCH /api/v1/documents/{id}" | "PATCH /api/v1/conversations/{id}" => json!({ "title": "stolen" }),
@@ -185,7 +185,6 @@ impl Estate {
             "POST /api/v1/conversations/{id}/messages/{message_id}/approvals/{approval_id}" => {
                 json!({ "approve": true })
             }
-            "POST /v1/vector_stores/{id}" => json!({ "name": "stolen" }),
             "POST /v1/vector_stores/{id}/search" => json!({ "query": CANARY }),
             "POST /v1/vector_stores/{id}/files" => json!({ "file_id": self.file }),
             "POST /v1/vector_stores/{id}/file_batches" => json!({ "file_ids": [self.file] }),
