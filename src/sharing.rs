@@ -37,7 +37,7 @@ pub async fn members(
 /// has [accepted](accept): nobody puts documents into somebody's answers unasked.
 ///
 /// # Errors
-/// As [`members`]; [`Error::NotFound`] for an account that is not there,
+/// As [`members()`]; [`Error::NotFound`] for an account that is not there,
 /// [`Error::Invalid`] for the owner's own.
 pub async fn admit(app: &App, scope: Scope, collection: CollectionId, name: &str, role: Access) -> Result<Member> {
     if role == Access::Owner {
