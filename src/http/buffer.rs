@@ -8,9 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::ApiError;
 
 /// Bytes of a permit.
-const UNIT: usize = 1024 * 1024;
+const UNIT: usize = 64 * 1024;
 /// Units that are held at once in the whole process.
-const UNITS: usize = 256;
+const UNITS: usize = 4096;
 
 static FREE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(UNITS)));
 

@@ -189,6 +189,13 @@ impl TestApp {
         http::router(self.service.app.clone(), Hosts::loopback())
     }
 
+    /// The router for a program with a key of the operator's: unlike this machine's
+    /// commands, it is held to limits.
+    pub async fn keyed(&self) -> Router {
+        let made = self.post("/api/v1/api-keys", &json!({ "name": "a program", "scopes": ["read", "ask"] })).await;
+        showing(&self.service.app, made.json()["key"].as_str().expect("a key"))
+    }
+
     /// The way of the commands of this machine.
     pub fn transport(&self) -> Transport {
         Transport::Local(self.router.clone(), self.service.app.credentials.local())
@@ -274,8 +281,12 @@ impl TestApp {
 /// The doors of `app` for the operator: a request that shows no credential gets
 /// the operator's.
 pub fn operators(app: &App) -> Router {
-    let bearer = format!("Bearer {}", app.credentials.local().expose_secret());
-    let bearer = HeaderValue::try_from(bearer).unwrap();
+    showing(app, app.credentials.local().expose_secret())
+}
+
+/// The doors of `app`: a request that shows no credential gets this one.
+fn showing(app: &App, credential: &str) -> Router {
+    let bearer = HeaderValue::try_from(format!("Bearer {credential}")).unwrap();
     let show = move |mut request: axum::extract::Request| {
         request.headers_mut().entry(header::AUTHORIZATION).or_insert_with(|| bearer.clone());
         std::future::ready(request)

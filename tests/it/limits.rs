@@ -14,7 +14,7 @@ use crate::scripted::{Script, pieces};
 
 async fn live(change: impl FnOnce(&mut Settings)) -> (TestApp, Live) {
     let app = TestApp::with(change).await;
-    let live = Live::start(app.router.clone(), OPEN).await;
+    let live = Live::start(app.keyed().await, OPEN).await;
     (app, live)
 }
 
@@ -99,7 +99,7 @@ async fn fifty_questions_at_the_edge_of_a_day_go_beyond_it_by_one_at_most() {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_counted_while_they_are_open() {
     let (app, _provider) = talking(Script::IsSilent, |settings| settings.limits.address_streams = 2).await;
-    let live = Live::start(app.router.clone(), OPEN).await;
+    let live = Live::start(app.keyed().await, OPEN).await;
     let mut open = vec![];
     for _ in 0..2 {
         let messages = app.conversation().await;
