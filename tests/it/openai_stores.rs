@@ -131,10 +131,10 @@ async fn a_file_is_kept_byte_for_byte_until_it_is_deleted() {
     assert_eq!((&shown["object"], &shown["bytes"]), (&json!("file"), &json!(P4.len())));
     assert_eq!(app.get(&format!("/v1/files/{id}/content")).await.text(), P4);
     // What nobody refers to is dropped, but not what a file does.
-    let mut tx = app.service.app.db.begin().await.unwrap();
+    let mut tx = app.db.begin().await.unwrap();
     let scope = footnote_ingest::scope::Scope::stored(
         sqlx::query_scalar("select owner_id from openai_files")
-            .fetch_one(&app.service.app.db)
+            .fetch_one(&app.db)
             .await
             .map(footnote::ids::UserId)
             .unwrap(),
