@@ -65,7 +65,9 @@ pub(super) async fn ready(
     if let Some((at, stood)) = &*kept
         && at.elapsed() < BELIEVED
     {
-        return stood.clone().map(axum::Json);
+        // Which model queries use is known without asking anybody.
+        let embedding_model = app.corpus.live().embedder.model().to_owned();
+        return stood.clone().map(|stood| axum::Json(Ready { embedding_model, ..stood }));
     }
     let stands = look(&app).await;
     *kept = Some((Instant::now(), stands.clone()));
