@@ -3,7 +3,8 @@
 //! second one may be open beside it, while it is built or kept to go back to.
 //! Floor 4.
 
-use std::path::Path;
+mod open;
+
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,13 @@ use quick_cache::sync::Cache;
 use sqlx::PgPool;
 use sqlx::types::Json;
 use tokio::sync::Mutex;
-use uuid::Uuid;
 
-use crate::config::{Config, EmbedderConfig, IndexConfig};
-use crate::disk::DiskGuard;
-use crate::embed::{Embedder, HashEmbedder, LocalEmbedder, ProviderEmbedder};
+use self::open::{open_embedder, open_index, remove, sweep};
+use crate::config::Config;
+use crate::embed::Embedder;
 use crate::error::{Error, Result};
 use crate::ids::{GenerationId, UserId};
-use crate::index::{EdgeIndex, Index, ServerIndex};
+use crate::index::Index;
 use crate::scope::Scope;
 use crate::store::generations::{self, Generation, State};
 
@@ -332,80 +332,6 @@ async fn recorded(generation: &Generation, config: &Config) -> Result<Embedder> 
     match embedder.model() == generation.model {
         true => Ok(embedder),
         false => Err(missing(&format!("there is now `{}` in its place", embedder.model()))),
-    }
-}
-
-async fn open_index(index: &IndexConfig, dimensions: usize, config: &Config) -> Result<Index> {
-    Ok(match index {
-        IndexConfig::Edge(folder) => {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-            let disk = DiskGuard::new(folder, config.disk_reserve);
-            Index::Edge(EdgeIndex::open(folder, dimensions, disk).await?)
-        }
-        IndexConfig::Server(server) => Index::Server(ServerIndex::open(server, dimensions).await?),
-    })
-}
-
-/// Removes an index that no generation names any more.
-/// What could not be removed but may be tried again is given back.
-async fn remove(held: Held, config: &Config) -> std::result::Result<(), (Option<Held>, Error)> {
-    if let Index::Server(server) = &held.index {
-        return match server.remove().await {
-            Ok(()) => Ok(()),
-            Err(error) => Err((Some(held), error)),
-        };
-    }
-    match config.index.named(&held.generation.suffix) {
-        IndexConfig::Edge(folder) => {
-            // Closed first: it writes once more when it ends.
-            drop(held);
-            // What is left is swept up at the next start.
-            remove_folder(&folder).map_err(|error| (None, error))
-        }
-        IndexConfig::Server(_) => Ok(()),
-    }
-}
-
-/// Removes the folders of indexes that were forgotten while they were in use,
-/// by a process that ended then.
-fn sweep(index: &IndexConfig, listed: &[Generation]) {
-    let IndexConfig::Edge(folder) = index else { return };
-    let (Some(beside), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str())) else {
-        return;
-    };
-    let is_left = |name_beside: &str| {
-        let suffix = name_beside.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
-        suffix.is_some_and(|suffix| {
-            Uuid::try_parse(suffix).is_ok() && !listed.iter().any(|generation| generation.suffix == suffix)
-        })
-    };
-    for entry in std::fs::read_dir(beside).into_iter().flatten().flatten() {
-        if entry.file_name().to_str().is_some_and(is_left)
-            && let Err(error) = remove_folder(&entry.path())
-        {
-            tracing::warn!(%error, "an index that is not used any more could not be removed");
-        }
-    }
-}
-
-fn remove_folder(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder, error)),
-        _ => Ok(()),
-    }
-}
-
-async fn open_embedder(config: &EmbedderConfig) -> Result<Embedder> {
-    match config {
-        EmbedderConfig::Local(local) => {
-            let local = local.clone();
-            let embedder = tokio::task::spawn_blocking(move || LocalEmbedder::load(&local)).await??;
-            Ok(Embedder::Local(Arc::new(embedder)))
-        }
-        EmbedderConfig::Provider(provider) => {
-            Ok(Embedder::Provider(Arc::new(ProviderEmbedder::connect(provider.clone()).await?)))
-        }
-        EmbedderConfig::Hash => Ok(Embedder::Hash(HashEmbedder::default())),
     }
 }
 

@@ -1,4 +1,7 @@
 use super::*;
+use crate::disk::DiskGuard;
+use crate::embed::HashEmbedder;
+use crate::index::EdgeIndex;
 
 #[tokio::test]
 async fn what_one_asked_is_not_remembered_for_another() {
