@@ -6,6 +6,7 @@ mod answers;
 mod doors;
 mod environment;
 mod limits;
+mod quotas;
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,6 @@ use footnote_ingest::config::{
 use footnote_ingest::disk::DEFAULT_RESERVE;
 use footnote_ingest::embed::{LocalConfig, ProviderConfig};
 use footnote_ingest::index::ServerConfig;
-use footnote_ingest::quota::Quotas;
 use footnote_ingest::source::address::Allow;
 use footnote_ingest::source::fetch::{FetchConfig, Fetcher};
 use secrecy::SecretString;
@@ -24,6 +24,7 @@ use serde::Deserialize;
 
 pub use self::answers::{Kind, Price, Prices, ProviderSettings};
 pub use self::limits::LimitSettings;
+pub use self::quotas::QuotaSettings;
 use crate::credentials::jwks::Issuer;
 use crate::error::{Error, Result};
 use crate::mcp_client::ServerConfig as McpServer;
@@ -160,16 +161,8 @@ pub struct Settings {
     /// Folders of this machine that schedules may take files from; in the
     /// environment with colons between them.
     pub sync_roots: Vec<PathBuf>,
-    /// Documents that each user may have; 0 is no limit, here and below.
-    pub quota_documents: u64,
-    /// Bytes of the files of a user's documents.
-    pub quota_bytes: u64,
-    /// Pages of a user's documents, of those that have pages.
-    pub quota_pages: u64,
-    /// Chunks of a user's documents.
-    pub quota_chunks: u64,
-    /// Web pages that the service fetches for a user in a day.
-    pub quota_fetches: u64,
+    /// What users may have.
+    pub quota: QuotaSettings,
     /// What callers may take, and what is taken on at once.
     pub limits: LimitSettings,
     /// A Redis server by which several processes share the limits; none lets each
@@ -249,11 +242,7 @@ impl Default for Settings {
             parser_wall_seconds: parser.wall_seconds,
             ocr_command: None,
             sync_roots: Vec::new(),
-            quota_documents: 0,
-            quota_bytes: 0,
-            quota_pages: 0,
-            quota_chunks: 0,
-            quota_fetches: 0,
+            quota: QuotaSettings::default(),
             limits: LimitSettings::default(),
             redis_url: None,
             trusted_proxies: Vec::new(),
@@ -318,13 +307,7 @@ impl Settings {
                 wall_seconds: self.parser_wall_seconds,
             },
             local: self.local_model(),
-            quotas: Quotas {
-                documents: self.quota_documents,
-                bytes: self.quota_bytes,
-                pages: self.quota_pages,
-                chunks: self.quota_chunks,
-                fetches: self.quota_fetches,
-            },
+            quotas: self.quota.allowances(),
             ..CorpusConfig::new(self.embedder(), index)
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk;
 use crate::embed::{LocalConfig, ProviderConfig};
 use crate::index::ServerConfig;
-use crate::quota::Quotas;
+use crate::quota::Allowances;
 
 /// Which embedder to use.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ pub struct Config {
     /// What such a process may take for a file.
     pub parser_limits: ParserLimits,
     /// The most that each owner may have.
-    pub quotas: Quotas,
+    pub quotas: Allowances,
     /// Documents that one upload may come to by what lies within its file.
     pub max_within: usize,
 }
@@ -156,7 +156,7 @@ impl Config {
             max_chunk_tokens: DEFAULT_CHUNK_TOKENS,
             parser_program: None,
             parser_limits: ParserLimits::default(),
-            quotas: Quotas::default(),
+            quotas: Allowances::default(),
             max_within: DEFAULT_MAX_WITHIN,
             ocr_command: None,
         }

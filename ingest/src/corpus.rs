@@ -291,12 +291,13 @@ impl Corpus {
     /// [`Error::Quota`] when the caller may have no more today, or what the
     /// database says.
     pub async fn count_fetch(&self, scope: Scope) -> Result<()> {
-        let limit = self.config.quotas.limit(Quota::Fetches);
+        let tier = usage::tier(&self.db, scope).await?;
+        let limit = self.config.quotas.of(tier).limit(Quota::Fetches);
         if usage::count_fetch(&self.db, scope, limit).await? {
             return Ok(());
         }
         let limit = limit.unwrap_or(i64::MAX);
-        Err(Exceeded { quota: Quota::Fetches, limit, used: limit, added: 1 }.into())
+        Err(Exceeded { tier, quota: Quota::Fetches, limit, used: limit, added: 1 }.into())
     }
 
     /// What a caller has, and may have.
@@ -306,7 +307,7 @@ impl Corpus {
     pub async fn usage(&self, scope: Scope) -> Result<(Usage, Quotas)> {
         let owned = usage::of(&self.db, &[scope.owner()]).await?.remove(&scope.owner()).unwrap_or_default();
         let fetches = usage::fetched_today(&self.db, scope).await?;
-        Ok((Usage { fetches, ..owned }, self.config.quotas))
+        Ok((Usage { fetches, ..owned.usage }, *self.config.quotas.of(owned.tier)))
     }
 
     /// Refuses to take in what the disk of the embedded store has no room for.

@@ -39,7 +39,26 @@ impl Quota {
     }
 }
 
-/// The most that each owner may have; 0 is no limit.
+/// Whose limits hold for an owner.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tier {
+    /// An account that registered, or was made by an administrator.
+    #[default]
+    Regular,
+    /// One that anybody may begin.
+    Guest,
+}
+
+/// The most that owners may have, guests apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allowances {
+    /// Of regular accounts.
+    pub regular: Quotas,
+    /// Of guests.
+    pub guest: Quotas,
+}
+
+/// The most that an owner may have; 0 is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quotas {
     /// Documents.
@@ -69,9 +88,20 @@ pub struct Usage {
     pub fetches: i64,
 }
 
+/// What an owner has, and whose limits hold for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// Whose limits.
+    pub tier: Tier,
+    /// What it has.
+    pub usage: Usage,
+}
+
 /// An owner would have more than a quota gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub struct Exceeded {
+    /// Whose limit it is.
+    pub tier: Tier,
     /// Which.
     pub quota: Quota,
     /// The most that the owner may have.
@@ -80,6 +110,39 @@ pub struct Exceeded {
     pub used: i64,
     /// What would have come to it.
     pub added: i64,
+}
+
+impl Allowances {
+    /// What owners of a tier may have.
+    #[must_use]
+    pub fn of(&self, tier: Tier) -> &Quotas {
+        match tier {
+            Tier::Regular => &self.regular,
+            Tier::Guest => &self.guest,
+        }
+    }
+
+    /// Whether anything that documents take has a limit for anybody.
+    #[must_use]
+    pub fn limit_documents(&self) -> bool {
+        self.regular.limit_documents() || self.guest.limit_documents()
+    }
+
+    /// Refuses what takes an owner beyond a limit, or further beyond one. What
+    /// takes less than before is never refused, whatever the limits are now.
+    ///
+    /// # Errors
+    /// The first quota that is exceeded.
+    pub fn check(&self, before: &Holding, after: &Usage) -> Result<(), Exceeded> {
+        let (tier, quotas) = (before.tier, self.of(before.tier));
+        for quota in Quota::ALL {
+            let (used, wanted) = (before.usage.of(quota), after.of(quota));
+            if let Some(limit) = quotas.limit(quota).filter(|limit| wanted > *limit && wanted > used) {
+                return Err(Exceeded { tier, quota, limit, used, added: wanted - used });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Quotas {
@@ -96,25 +159,8 @@ impl Quotas {
         (limit > 0).then(|| i64::try_from(limit).unwrap_or(i64::MAX))
     }
 
-    /// Whether anything that documents take has a limit.
-    #[must_use]
-    pub fn limit_documents(&self) -> bool {
+    fn limit_documents(&self) -> bool {
         Quota::ALL.iter().any(|quota| *quota != Quota::Fetches && self.limit(*quota).is_some())
-    }
-
-    /// Refuses what takes an owner beyond a limit, or further beyond one. What
-    /// takes less than before is never refused, whatever the limits are now.
-    ///
-    /// # Errors
-    /// The first quota that is exceeded.
-    pub fn check(&self, before: &Usage, after: &Usage) -> Result<(), Exceeded> {
-        for quota in Quota::ALL {
-            let (used, wanted) = (before.of(quota), after.of(quota));
-            if let Some(limit) = self.limit(quota).filter(|limit| wanted > *limit && wanted > used) {
-                return Err(Exceeded { quota, limit, used, added: wanted - used });
-            }
-        }
-        Ok(())
     }
 }
 
@@ -148,21 +194,17 @@ impl std::ops::Add for Usage {
 
 impl fmt::Display for Exceeded {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { quota, limit, used, added } = self;
-        if *quota == Quota::Fetches {
-            return write!(
-                out,
-                "{used} of {limit} web pages were fetched today; \
-                 go on after midnight UTC, or have FOOTNOTE_QUOTA_FETCHES raised"
-            );
-        }
+        let Self { tier, quota, limit, used, added } = self;
         let name = quota.name();
-        write!(
-            out,
-            "{used} of {limit} {name} are taken and this adds {added}; \
-             delete some documents, or have FOOTNOTE_QUOTA_{} raised",
-            name.to_uppercase()
-        )
+        match quota {
+            Quota::Fetches => write!(out, "{used} of {limit} web pages were fetched today; go on after midnight UTC")?,
+            _ => write!(out, "{used} of {limit} {name} are taken and this adds {added}; delete some documents")?,
+        }
+        let setting = name.to_uppercase();
+        match tier {
+            Tier::Regular => write!(out, ", or have FOOTNOTE_QUOTA_{setting} raised"),
+            Tier::Guest => write!(out, ", register, or have FOOTNOTE_QUOTA_GUEST_{setting} raised"),
+        }
     }
 }
 
@@ -174,28 +216,48 @@ mod tests {
         Usage { documents, bytes, ..Usage::default() }
     }
 
+    fn regular(usage: Usage) -> Holding {
+        Holding { usage, ..Holding::default() }
+    }
+
+    fn allowing(regular: Quotas) -> Allowances {
+        Allowances { regular, ..Allowances::default() }
+    }
+
     #[test]
     fn a_limit_may_be_reached_and_not_passed() {
-        let quotas = Quotas { documents: 3, ..Quotas::default() };
-        assert_eq!(quotas.check(&usage(2, 0), &usage(3, 1 << 40)), Ok(()));
-        let exceeded = Exceeded { quota: Quota::Documents, limit: 3, used: 3, added: 1 };
-        assert_eq!(quotas.check(&usage(3, 0), &usage(4, 0)), Err(exceeded));
-        assert!(exceeded.to_string().contains("3 of 3 documents") && exceeded.to_string().contains("QUOTA_DOCUMENTS"));
+        let quotas = allowing(Quotas { documents: 3, ..Quotas::default() });
+        assert_eq!(quotas.check(&regular(usage(2, 0)), &usage(3, 1 << 40)), Ok(()));
+        let exceeded = Exceeded { tier: Tier::Regular, quota: Quota::Documents, limit: 3, used: 3, added: 1 };
+        assert_eq!(quotas.check(&regular(usage(3, 0)), &usage(4, 0)), Err(exceeded));
+        assert!(exceeded.to_string().contains("3 of 3 documents"), "{exceeded}");
+        assert!(exceeded.to_string().contains("FOOTNOTE_QUOTA_DOCUMENTS"), "{exceeded}");
+    }
+
+    #[test]
+    fn guests_are_held_to_limits_of_their_own() {
+        let (few, many) = (Quotas { bytes: 10, ..Quotas::default() }, Quotas { bytes: 100, ..Quotas::default() });
+        let quotas = Allowances { regular: many, guest: few };
+        let guest = Holding { tier: Tier::Guest, usage: usage(1, 10) };
+        let exceeded = quotas.check(&guest, &usage(1, 11)).expect_err("more than a guest may have");
+        assert!(exceeded.to_string().contains("FOOTNOTE_QUOTA_GUEST_BYTES"), "{exceeded}");
+        assert_eq!(quotas.check(&regular(usage(1, 10)), &usage(1, 11)), Ok(()));
     }
 
     #[test]
     fn who_has_more_than_a_lowered_limit_may_still_take_less() {
-        let quotas = Quotas { bytes: 100, ..Quotas::default() };
-        assert_eq!(quotas.check(&usage(3, 500), &usage(4, 500)), Ok(()));
-        assert_eq!(quotas.check(&usage(3, 500), &usage(3, 400)), Ok(()));
-        assert!(quotas.check(&usage(3, 500), &usage(3, 501)).is_err());
+        let quotas = allowing(Quotas { bytes: 100, ..Quotas::default() });
+        let before = regular(usage(3, 500));
+        assert_eq!(quotas.check(&before, &usage(4, 500)), Ok(()));
+        assert_eq!(quotas.check(&before, &usage(3, 400)), Ok(()));
+        assert!(quotas.check(&before, &usage(3, 501)).is_err());
     }
 
     #[test]
     fn nothing_is_limited_unless_it_is_set() {
-        assert!(!Quotas::default().limit_documents());
-        assert!(!Quotas { fetches: 1, ..Quotas::default() }.limit_documents());
-        assert!(Quotas { pages: 1, ..Quotas::default() }.limit_documents());
-        assert_eq!(Quotas::default().check(&usage(0, 0), &usage(i64::MAX, i64::MAX)), Ok(()));
+        assert!(!Allowances::default().limit_documents());
+        assert!(!allowing(Quotas { fetches: 1, ..Quotas::default() }).limit_documents());
+        assert!(allowing(Quotas { pages: 1, ..Quotas::default() }).limit_documents());
+        assert_eq!(Allowances::default().check(&regular(usage(0, 0)), &usage(i64::MAX, i64::MAX)), Ok(()));
     }
 }

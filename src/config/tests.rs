@@ -1,3 +1,5 @@
+use footnote_ingest::quota::{Quota, Quotas};
+
 use super::*;
 
 fn from(variables: &[(&str, &str)]) -> Result<Settings> {
@@ -34,10 +36,16 @@ fn what_is_opened_to_fetches_is_a_list_of_networks_and_hosts() {
 }
 
 #[test]
-fn quotas_are_none_unless_set() {
-    assert_eq!(from(&[]).expect("settings").corpus().quotas, Quotas::default());
-    let settings = from(&[("FOOTNOTE_QUOTA_DOCUMENTS", "10"), ("FOOTNOTE_QUOTA_FETCHES", "5")]).expect("settings");
-    assert_eq!(settings.corpus().quotas, Quotas { documents: 10, fetches: 5, ..Quotas::default() });
+fn quotas_are_none_unless_set_but_for_guests() {
+    let quotas = from(&[]).expect("settings").corpus().quotas;
+    assert_eq!(quotas.regular, Quotas::default());
+    for quota in Quota::ALL {
+        assert!(quotas.guest.limit(quota).is_some(), "guests have a limit of {}", quota.name());
+    }
+    let settings = from(&[("FOOTNOTE_QUOTA_DOCUMENTS", "10"), ("FOOTNOTE_QUOTA_GUEST_DOCUMENTS", "3")]);
+    let quotas = settings.expect("settings").corpus().quotas;
+    assert_eq!(quotas.regular, Quotas { documents: 10, ..Quotas::default() });
+    assert_eq!(quotas.guest.limit(Quota::Documents), Some(3));
 }
 
 #[test]

@@ -137,6 +137,29 @@ async fn a_guest_becomes_an_account_and_keeps_everything() {
 }
 
 #[tokio::test]
+async fn a_guest_has_quotas_of_its_own_until_it_registers() {
+    let app = TestApp::with(|settings| {
+        (settings.guests, settings.registration) = (true, true);
+        (settings.quota.guest_documents, settings.quota.documents) = (1, 2);
+    })
+    .await;
+    let guest = Person::of(&app, &nobody(&app, "POST", "/api/v1/auth/guest", &json!({})).await.json());
+    let (collection, _) = guest.collection_with("notes", "a.txt", "The pump holds 4 bar.").await;
+    let path = format!("/api/v1/collections/{collection}/documents");
+    let more = |key: &str| json!({ "key": key, "text": "The valve opens at 3 bar." });
+    let refused = guest.post(&path, &more("b.txt")).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::FORBIDDEN, "quota_exceeded:documents".into()));
+    assert!(refused.text().contains("FOOTNOTE_QUOTA_GUEST_DOCUMENTS"), "{}", refused.text());
+    let account = json!({ "name": "grace", "password": PASSWORD });
+    let grace = Person::of(&app, &guest.post("/api/v1/auth/register", &account).await.json());
+    assert_eq!(grace.post(&path, &more("b.txt")).await.status, StatusCode::ACCEPTED);
+    let refused = grace.post(&path, &more("c.txt")).await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::FORBIDDEN, "quota_exceeded:documents".into()));
+    assert!(refused.text().contains("FOOTNOTE_QUOTA_DOCUMENTS"), "{}", refused.text());
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_key_does_what_it_was_made_for() {
     let app = TestApp::start().await;
     let ada = Person::new(&app, "ada").await;

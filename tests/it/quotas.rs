@@ -54,7 +54,7 @@ fn assert_refused(reply: &Reply, code: &str) {
 
 #[tokio::test]
 async fn documents_are_taken_up_to_the_limit_and_make_room_when_they_are_deleted() {
-    let app = TestApp::with(|settings| settings.quota_documents = 3).await;
+    let app = TestApp::with(|settings| settings.quota.documents = 3).await;
     let (one, other) = (app.collection("one").await, app.collection("other").await);
     for key in ["a", "b", "c"] {
         assert_eq!(add(&app, &one, key, "The pump holds 4 bar.").await.status, StatusCode::ACCEPTED);
@@ -85,7 +85,7 @@ async fn documents_are_taken_up_to_the_limit_and_make_room_when_they_are_deleted
 
 #[tokio::test]
 async fn bytes_count_by_the_difference_when_a_document_is_replaced() {
-    let app = TestApp::with(|settings| settings.quota_bytes = 100).await;
+    let app = TestApp::with(|settings| settings.quota.bytes = 100).await;
     let collection = app.collection("c").await;
     let text = |bytes: usize| "x".repeat(bytes);
     assert_eq!(add(&app, &collection, "a", &text(60)).await.status, StatusCode::ACCEPTED);
@@ -105,7 +105,7 @@ async fn bytes_count_by_the_difference_when_a_document_is_replaced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chunks_over_the_limit_are_not_shown_and_what_was_shown_before_stays() {
-    let app = TestApp::with(|settings| settings.quota_chunks = 2).await;
+    let app = TestApp::with(|settings| settings.quota.chunks = 2).await;
     let collection = app.collection("c").await;
     for (key, text) in [("heron", "Herons stand in ponds."), ("pump", "The pump holds 4 bar.")] {
         add(&app, &collection, key, text).await;
@@ -143,7 +143,7 @@ async fn pages_are_held_to_their_limit() {
     let parsed = parse(&Source { bytes: &bytes, name: Some("a.pdf"), media_type: None }).unwrap();
     let pages = parsed.map.pages.len();
     assert!(pages > 0);
-    let rig = Rig::with(|config| config.quotas.pages = 2 * pages as u64).await;
+    let rig = Rig::with(|config| config.quotas.regular.pages = 2 * pages as u64).await;
     let owner = stranger(&rig.corpus.db).await;
     let workers = Workers::start(&rig.corpus).await.unwrap();
     for key in ["a.pdf", "b.pdf", "c.pdf", "b.pdf"] {
@@ -155,7 +155,7 @@ async fn pages_are_held_to_their_limit() {
     assert_eq!(codes, [None, None, Some("quota_exceeded")]);
     assert!(all[2].failure_message.as_ref().unwrap().contains("pages"), "{all:?}");
     let usage = usage::of(&rig.corpus.db, &[owner.owner()]).await.unwrap()[&owner.owner()];
-    assert_eq!(usage.pages, 2 * i64::try_from(pages).unwrap());
+    assert_eq!(usage.usage.pages, 2 * i64::try_from(pages).unwrap());
     workers.stop().await;
     rig.stop().await;
 }
@@ -163,8 +163,8 @@ async fn pages_are_held_to_their_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_uploads_at_once_do_not_pass_the_limit() {
     let app = TestApp::with(|settings| {
-        settings.quota_documents = 21;
-        settings.quota_bytes = 20 * 10;
+        settings.quota.documents = 21;
+        settings.quota.bytes = 20 * 10;
     })
     .await;
     let collection = app.collection("c").await;
@@ -187,7 +187,7 @@ async fn fifty_uploads_at_once_do_not_pass_the_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_workers_do_not_show_more_chunks_than_the_limit() {
-    let rig = Rig::with(|config| config.quotas.chunks = 20).await;
+    let rig = Rig::with(|config| config.quotas.regular.chunks = 20).await;
     let (db, owner, other) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await, stranger(&rig.corpus.db).await);
     let workers = [
         Workers::start(&rig.corpus).await.unwrap(),
@@ -215,7 +215,7 @@ async fn many_workers_do_not_show_more_chunks_than_the_limit() {
     assert_eq!(list(&rig, other).await[0].id, free);
     assert_eq!(shown(&list(&rig, other).await), 1);
     let usage = usage::of(&db, &[owner.owner(), other.owner()]).await.unwrap();
-    assert_eq!((usage[&owner.owner()].chunks, usage[&other.owner()].chunks), (20, 1));
+    assert_eq!((usage[&owner.owner()].usage.chunks, usage[&other.owner()].usage.chunks), (20, 1));
     for workers in workers {
         workers.stop().await;
     }
@@ -224,7 +224,7 @@ async fn many_workers_do_not_show_more_chunks_than_the_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_owner_has_counts_once_for_all_documents_that_are_read_together() {
-    let rig = Rig::with(|config| config.quotas.chunks = 4).await;
+    let rig = Rig::with(|config| config.quotas.regular.chunks = 4).await;
     let owner = stranger(&rig.corpus.db).await;
     for keys in [&["a", "b"][..], &["c", "d", "e"][..]] {
         for key in keys {
@@ -238,13 +238,13 @@ async fn what_an_owner_has_counts_once_for_all_documents_that_are_read_together(
     let all = list(&rig, owner).await;
     assert_eq!(all.iter().filter(|document| document.stage == Stage::Done).count(), 4, "{all:?}");
     let twice = usage::of(&rig.corpus.db, &[owner.owner(), owner.owner()]).await.unwrap();
-    assert_eq!(twice[&owner.owner()].chunks, 4);
+    assert_eq!(twice[&owner.owner()].usage.chunks, 4);
     rig.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_archive_holds_counts_and_is_taken_as_a_whole_or_not_at_all() {
-    let rig = Rig::with(|config| config.quotas.documents = 5).await;
+    let rig = Rig::with(|config| config.quotas.regular.documents = 5).await;
     let owner = stranger(&rig.corpus.db).await;
     let workers = Workers::start(&rig.corpus).await.unwrap();
     let files = |count: usize| zip(&(0..count).map(|n| (format!("{n}.txt"), b"Text.".to_vec())).collect::<Vec<_>>());
@@ -281,7 +281,7 @@ const MAIL: &str = "From: a@example.com\r\nTo: b@example.com\r\nSubject: Boilers
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_at_last_leaves_nothing_behind_and_can_be_tried_again() {
-    let rig = Rig::with(|config| config.quotas.documents = 3).await;
+    let rig = Rig::with(|config| config.quotas.regular.documents = 3).await;
     let owner = stranger(&rig.corpus.db).await;
     let workers = Workers::start(&rig.corpus).await.unwrap();
     let small = rig.submit(owner, "small.txt", b"Herons stand in ponds.").await;
@@ -332,7 +332,7 @@ async fn web_pages_are_fetched_up_to_the_limit_of_the_day() {
     tokio::spawn(async { axum::serve(listener, routes).await });
     let app = TestApp::with(|settings| {
         settings.fetch_allow = vec!["127.0.0.1".into()];
-        settings.quota_fetches = 2;
+        settings.quota.fetches = 2;
     })
     .await;
     let collection = app.collection("web").await;

@@ -11,7 +11,7 @@ use sqlx::PgExecutor;
 
 use crate::error::Result;
 use crate::ids::{CollectionId, UserId};
-use crate::quota::{Quotas, Usage};
+use crate::quota::{Allowances, Holding, Tier, Usage};
 use crate::scope::Scope;
 
 /// Holds owners to their quotas while a transaction gives them more.
@@ -21,8 +21,8 @@ use crate::scope::Scope;
 /// anything else is locked. Without limits it does nothing.
 #[derive(Debug)]
 pub struct Gate {
-    quotas: Quotas,
-    before: HashMap<UserId, Usage>,
+    quotas: Allowances,
+    before: HashMap<UserId, Holding>,
 }
 
 impl Gate {
@@ -32,7 +32,7 @@ impl Gate {
     /// What the database says.
     pub async fn open(
         tx: &mut sqlx::PgTransaction<'_>,
-        quotas: Quotas,
+        quotas: Allowances,
         owners: impl IntoIterator<Item = UserId>,
     ) -> sqlx::Result<Self> {
         let mut owners: Vec<UserId> = if quotas.limit_documents() { owners.into_iter().collect() } else { Vec::new() };
@@ -76,7 +76,7 @@ impl Gate {
             bytes: bytes - replaced.unwrap_or_default(),
             ..Usage::default()
         };
-        Ok(self.quotas.check(before, &(*before + growth))?)
+        Ok(self.quotas.check(before, &(before.usage + growth))?)
     }
 
     /// Refuses what the transaction has written since the gate was opened, or
@@ -89,18 +89,19 @@ impl Gate {
         let owners: Vec<UserId> = self.before.keys().copied().collect();
         let after = of(&mut **tx, &owners).await?;
         for (owner, before) in &self.before {
-            self.quotas.check(before, after.get(owner).unwrap_or(&Usage::default()))?;
+            self.quotas.check(before, &after.get(owner).map(|after| after.usage).unwrap_or_default())?;
         }
         self.before = after;
         Ok(())
     }
 }
 
-/// What the documents of owners take; whoever has none is in it with nothing.
+/// What the documents of owners take, and whose limits hold for them; whoever
+/// has none is in it with nothing.
 ///
 /// # Errors
 /// What the database says.
-pub async fn of(db: impl PgExecutor<'_>, owners: &[UserId]) -> sqlx::Result<HashMap<UserId, Usage>> {
+pub async fn of(db: impl PgExecutor<'_>, owners: &[UserId]) -> sqlx::Result<HashMap<UserId, Holding>> {
     if owners.is_empty() {
         return Ok(HashMap::new());
     }
@@ -109,12 +110,13 @@ pub async fn of(db: impl PgExecutor<'_>, owners: &[UserId]) -> sqlx::Result<Hash
     let rows = sqlx::query!(
         r#"
         select
-            o.id as "owner!: UserId", count(d.owner_id) as "documents!",
+            o.id as "owner!: UserId", coalesce(u.kind = 'guest', false) as "guest!", count(d.owner_id) as "documents!",
             coalesce(sum(d.source_bytes), 0)::bigint as "bytes!",
             coalesce(sum(d.pages), 0)::bigint as "pages!", coalesce(sum(d.chunks), 0)::bigint as "chunks!"
         from unnest($1::uuid[]) as o (id)
+        left join users u on u.id = o.id
         left join documents d on d.owner_id = o.id and d.deleted_at is null
-        group by o.id
+        group by o.id, u.kind
         "#,
         &owners as _,
     )
@@ -123,9 +125,20 @@ pub async fn of(db: impl PgExecutor<'_>, owners: &[UserId]) -> sqlx::Result<Hash
     let usage = rows.into_iter().map(|row| {
         let usage =
             Usage { documents: row.documents, bytes: row.bytes, pages: row.pages, chunks: row.chunks, fetches: 0 };
-        (row.owner, usage)
+        let tier = if row.guest { Tier::Guest } else { Tier::Regular };
+        (row.owner, Holding { tier, usage })
     });
     Ok(usage.collect())
+}
+
+/// Whose limits hold for an owner.
+///
+/// # Errors
+/// What the database says.
+pub async fn tier(db: impl PgExecutor<'_>, scope: Scope) -> sqlx::Result<Tier> {
+    let kind = sqlx::query_scalar!("select kind from users where id = $1", scope.owner() as _);
+    let is_guest = kind.fetch_optional(db).await?.is_some_and(|kind| kind == "guest");
+    Ok(if is_guest { Tier::Guest } else { Tier::Regular })
 }
 
 /// Counts a web page that is about to be fetched for an owner. `false`, and

@@ -9,7 +9,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::originals;
-use footnote_ingest::store::usage::Gate;
+use footnote_ingest::store::usage::{self, Gate};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::{IntoParams, ToSchema};
@@ -199,9 +199,9 @@ fn filename(given: &str) -> Result<String, ApiError> {
 async fn keep(app: &App, scope: Scope, new: &New<'_>, bytes: &[u8]) -> Result<File, ApiError> {
     app.corpus.check_disk(bytes.len() as u64)?;
     let mut tx = app.db.begin().await?;
-    let quotas = app.corpus.config.quotas;
     // Its owner's turn: nobody adds a file between the count and this one.
-    let _gate = Gate::open(&mut tx, quotas, [scope.owner()]).await?;
+    let _gate = Gate::open(&mut tx, app.corpus.config.quotas, [scope.owner()]).await?;
+    let quotas = *app.corpus.config.quotas.of(usage::tier(&mut *tx, scope).await?);
     let (files, held) = openai_files::total(&mut *tx, scope).await?;
     let limit = |limit: u64| i64::try_from(limit).ok().filter(|limit| *limit > 0).unwrap_or(i64::MAX);
     if files >= limit(quotas.documents).min(MAX_FILES) || held.saturating_add(new.bytes) > limit(quotas.bytes) {

@@ -27,10 +27,10 @@ pub(super) async fn screen(corpus: &Corpus, batch: &mut Batch) -> Result<()> {
     let mut using = usage::of(&corpus.db, &owners).await?;
     for document in std::mem::take(&mut batch.prepared) {
         let before = using.entry(document.queued.owner).or_default();
-        let after = *before + growth(&document);
+        let after = before.usage + growth(&document);
         match quotas.check(before, &after) {
             Ok(()) => {
-                *before = after;
+                before.usage = after;
                 batch.prepared.push(document);
             }
             Err(exceeded) => batch.refused.push(document.refused(exceeded.into())),
