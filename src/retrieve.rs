@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use footnote_ingest::corpus::Corpus;
 use footnote_ingest::document::Span;
-use footnote_ingest::index::{Fusion, MetaFilter, Mode, Search};
+use footnote_ingest::index::{Fusion, Hit, MetaFilter, Mode, Search};
 use footnote_ingest::scope::Scope;
-use footnote_ingest::space::Embedded;
+use footnote_ingest::space::{Embedded, Space};
 use footnote_ingest::store::chunks::{self, Visible};
 use footnote_ingest::store::members;
 use footnote_ingest::store::revisions;
 use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
@@ -117,11 +118,15 @@ struct Candidate {
 pub async fn retrieve(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Retrieved> {
     let limit = query.limit.clamp(1, MAX_LIMIT);
     // Some are dropped as duplicates, some are joined.
-    let (candidates, embed, search) = candidates(corpus, scope, query, 2 * limit + 8).await?;
+    let (hits, embed, search) = hits(corpus, scope, query, 2 * limit + 8).await?;
     let started = Instant::now();
-    let kept = drop_duplicates(candidates);
-    let passages = join(corpus, scope, kept, limit).await?;
-    Ok(Retrieved { passages, embed, search: search + started.elapsed() })
+    // One connection for both: to take one costs as much as to ask something.
+    let mut db = corpus.db.acquire().await?;
+    let kept = drop_duplicates(load(&mut db, scope, hits).await?);
+    let passages = join(&mut db, scope, kept, limit).await?;
+    let load = started.elapsed();
+    tracing::debug!(?embed, index = ?search, ?load, "searched");
+    Ok(Retrieved { passages, embed, search: search + load })
 }
 
 /// Documents by their best chunk, best first: what evaluation ranks.
@@ -129,19 +134,38 @@ pub async fn retrieve(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Re
 /// # Errors
 /// As [`retrieve`].
 pub async fn rank_documents(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Vec<String>> {
-    let (candidates, ..) = candidates(corpus, scope, query, 5 * query.limit).await?;
+    let (hits, ..) = hits(corpus, scope, query, 5 * query.limit).await?;
+    let mut db = corpus.db.acquire().await?;
+    let candidates = load(&mut db, scope, hits).await?;
     let mut seen = HashSet::new();
     let keys = candidates.into_iter().map(|candidate| candidate.chunk.key);
     Ok(keys.filter(|key| seen.insert(key.clone())).take(query.limit).collect())
 }
 
-async fn candidates(
-    corpus: &Corpus,
-    scope: Scope,
-    query: &Query,
-    limit: usize,
-) -> Result<(Vec<Candidate>, Duration, Duration)> {
+/// What the index finds, with the time to embed and the time to search.
+async fn hits(corpus: &Corpus, scope: Scope, query: &Query, limit: usize) -> Result<(Vec<Hit>, Duration, Duration)> {
     check(&query.text)?;
+    let started = Instant::now();
+    // Which of what is found may be shown is decided when it is loaded.
+    let shared = async { Ok::<_, Error>(members::shared_with(&corpus.db, scope).await?) };
+    let ((space, dense, embed), shared) = tokio::try_join!(embedded(corpus, scope, query), shared)?;
+    let search = Search {
+        mode: query.mode,
+        dense,
+        sparse: (query.mode != Mode::Dense).then(|| corpus.bm25.query(&query.text)),
+        shared,
+        collections: query.collections.clone(),
+        filter: query.filter.clone(),
+        prefetch: limit.max(100),
+        limit,
+        fusion: Fusion::default(),
+    };
+    let hits = space.index.search(scope, &search).await?;
+    Ok((hits, embed, started.elapsed().saturating_sub(embed)))
+}
+
+/// The space to search, the query's vector if it counts, and the time to make it.
+async fn embedded(corpus: &Corpus, scope: Scope, query: &Query) -> Result<(Arc<Space>, Option<Vec<f32>>, Duration)> {
     let started = Instant::now();
     let (space, dense) = match (query.mode, &query.dense) {
         (Mode::Sparse, _) => (corpus.live(), None),
@@ -151,39 +175,23 @@ async fn candidates(
             (embedded.space, Some(embedded.vector))
         }
     };
-    let embed = started.elapsed();
-    let started = Instant::now();
-    let search = Search {
-        mode: query.mode,
-        dense,
-        sparse: (query.mode != Mode::Dense).then(|| corpus.bm25.query(&query.text)),
-        // Which of what is found may be shown is decided when it is loaded.
-        shared: members::shared_with(&corpus.db, scope).await?,
-        collections: query.collections.clone(),
-        filter: query.filter.clone(),
-        prefetch: limit.max(100),
-        limit,
-        fusion: Fusion::default(),
-    };
-    let hits = space.index.search(scope, &search).await?;
-    let searched = started.elapsed();
+    Ok((space, dense, started.elapsed()))
+}
+
+/// What of the hits the scope may see, in their order.
+async fn load(db: &mut PgConnection, scope: Scope, hits: Vec<Hit>) -> Result<Vec<Candidate>> {
     let ordinal = |ordinal: u32| ordinal.cast_signed();
     let revisions: Vec<RevisionId> = hits.iter().map(|hit| hit.revision).collect();
     let ordinals: Vec<i32> = hits.iter().map(|hit| ordinal(hit.ordinal)).collect();
-    let visible = chunks::visible(&corpus.db, scope, &revisions, &ordinals).await?;
+    let visible = chunks::visible(db, scope, &revisions, &ordinals).await?;
     let mut visible: HashMap<(RevisionId, i32), Visible> =
         visible.into_iter().map(|chunk| ((chunk.revision, chunk.ordinal), chunk)).collect();
-    let candidates = hits
-        .into_iter()
-        .filter_map(|hit| {
-            let chunk = visible.remove(&(hit.revision, ordinal(hit.ordinal)))?;
-            let scores = Scores { fused: hit.score, dense: hit.dense, sparse: hit.sparse };
-            Some(Candidate { chunk, scores })
-        })
-        .collect();
-    let search = started.elapsed();
-    tracing::debug!(?embed, index = ?searched, load = ?search.saturating_sub(searched), "searched");
-    Ok((candidates, embed, search))
+    let candidates = hits.into_iter().filter_map(|hit| {
+        let chunk = visible.remove(&(hit.revision, ordinal(hit.ordinal)))?;
+        let scores = Scores { fused: hit.score, dense: hit.dense, sparse: hit.sparse };
+        Some(Candidate { chunk, scores })
+    });
+    Ok(candidates.collect())
 }
 
 /// Refuses what is no question.
@@ -293,7 +301,7 @@ impl Run {
     }
 }
 
-async fn join(corpus: &Corpus, scope: Scope, candidates: Vec<Candidate>, limit: usize) -> Result<Vec<Passage>> {
+async fn join(db: &mut PgConnection, scope: Scope, candidates: Vec<Candidate>, limit: usize) -> Result<Vec<Passage>> {
     let mut runs: Vec<Run> = Vec::new();
     for candidate in candidates {
         match runs.iter().position(|run| run.takes(&candidate)) {
@@ -313,7 +321,7 @@ async fn join(corpus: &Corpus, scope: Scope, candidates: Vec<Candidate>, limit: 
         .filter_map(is_joined)
         .map(|passage: &Passage| (passage.revision_id, span(passage)))
         .collect();
-    let mut texts = revisions::text_parts(&corpus.db, scope, &ranges).await?.into_iter();
+    let mut texts = revisions::text_parts(db, scope, &ranges).await?.into_iter();
     let whole = passages.into_iter().zip(joined).filter_map(|(mut passage, joined)| {
         if joined {
             // Deleted since it was found: it is not shown.
