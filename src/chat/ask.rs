@@ -20,6 +20,7 @@ use crate::storage::answers::{self, Place, Stored};
 use crate::storage::conversations;
 use crate::storage::idempotency::{self, Kept};
 use crate::storage::messages::{self, Message, Part, Role};
+use crate::storage::options;
 
 /// Tokens that a model may read for an answer, as far as they are set aside
 /// before: what usually suffices for the question, its evidence and the steps.
@@ -49,7 +50,8 @@ pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask
     start(app, scope, conversation, ask, Subject::New).await
 }
 
-/// Answers a question anew, as another branch beside the answer `message`.
+/// Answers a question anew, as another branch beside the answer `message`: with
+/// what the question was asked with, as far as `ask` wants nothing else.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what is no answer of the conversation; else as
@@ -65,11 +67,13 @@ pub async fn regenerate(
     let question = answer.parent_id.ok_or(Error::NotFound("message"))?;
     let question = of(app, scope, conversation, question, Role::User).await?;
     (ask.content, ask.images) = (question.text(), question.images());
+    ask.inherit(options::find(&app.db, scope, question.id).await?);
     ask.afresh = true;
     start(app, scope, conversation, ask, Subject::Again(Stored { id: question.id, parent: question.parent_id })).await
 }
 
-/// Asks the question `message` in other words, as another branch beside it.
+/// Asks the question `message` in other words, as another branch beside it: with
+/// what it was asked with, as far as `ask` wants nothing else.
 ///
 /// # Errors
 /// [`Error::NotFound`] for what is no question of the conversation; else as
@@ -84,6 +88,7 @@ pub async fn edit(
     check(&ask.content)?;
     let question = of(app, scope, conversation, message, Role::User).await?;
     ask.place = Place::After(question.parent_id);
+    ask.inherit(options::find(&app.db, scope, question.id).await?);
     start(app, scope, conversation, ask, Subject::New).await
 }
 
@@ -131,6 +136,7 @@ async fn kept(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<As
 
 /// Stores the question and starts its answer, to the end.
 async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
+    let options = ask.options()?;
     // The embedding is made while the question is stored.
     let embedding = Embedding::start(&app, scope, &ask.content);
     let conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
@@ -147,7 +153,7 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     let reservation = reserve(&app, &who, provider.as_ref(), ask.max_tokens).await?;
     let mut tx = app.db.begin().await?;
     let question = match subject {
-        Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts()).await?,
+        Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts(), &options).await?,
         Subject::Again(question) => Some(question),
     };
     let question = question.ok_or(Error::NotFound("message"))?;

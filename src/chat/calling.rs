@@ -45,7 +45,8 @@ impl Generation {
     /// [`Error::Invalid`] when a tool must be called that is not among them.
     pub(super) async fn offered_tools(&self) -> Result<Toolset> {
         let (ask, app) = (&self.ask, &self.app);
-        let offered = app.settings.tools && ask.tool_choice != ToolChoice::None && self.provider.capabilities().tools;
+        let offered =
+            app.settings.tools && ask.tool_choice != Some(ToolChoice::None) && self.provider.capabilities().tools;
         let mut toolbox = Toolbox::default();
         if !offered {
             return Ok(Toolset { toolbox });
@@ -67,7 +68,7 @@ impl Generation {
                 tracing::warn!(%error, "a tool is left out");
             }
         }
-        if let ToolChoice::Named { name } = &ask.tool_choice
+        if let Some(ToolChoice::Named { name }) = &ask.tool_choice
             && toolbox.get(name).is_none()
         {
             let problem = format!("names `{name}`, which is no tool that may be called here");

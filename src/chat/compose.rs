@@ -35,7 +35,9 @@ impl Conversing<'_> {
         let (tools, tool_choice) = match (offers, last) {
             (false, _) => (vec![], ToolChoice::Auto),
             (true, true) => (generation.tools.specs(), ToolChoice::None),
-            (true, false) if self.steps.is_empty() => (generation.tools.specs(), generation.ask.tool_choice.clone()),
+            (true, false) if self.steps.is_empty() => {
+                (generation.tools.specs(), generation.ask.tool_choice.clone().unwrap_or_default())
+            }
             (true, false) => (generation.tools.specs(), ToolChoice::Auto),
         };
         let request = Request {

@@ -166,7 +166,7 @@ impl Generation {
     pub(super) fn query(&self, text: String, limit: usize) -> Query {
         let own = Some(self.conversation.collections.clone()).filter(|ids| !ids.is_empty());
         let collections = self.ask.collections.clone().filter(|ids| !ids.is_empty()).or(own);
-        Query { text, collections, filter: self.ask.filter.clone(), limit, ..Query::default() }
+        Query { text, collections, filter: self.ask.filter.clone().unwrap_or_default(), limit, ..Query::default() }
     }
 }
 

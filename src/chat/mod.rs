@@ -4,7 +4,7 @@
 //! names no HTTP. An answer is made by a task of its own: it does not depend on
 //! anybody listening.
 //!
-//! * [`ask`]: taking a question; [`follow`]: reading, awaiting, stopping
+//! * [`ask`]: taking a question, with what goes [beside](asked_with) its words; [`follow`]: reading, awaiting, stopping
 //! * [`generate`], [`look`], [`converse`], [`compose`]: the answer from its question to its end
 //! * [`named`]: chats whose ids callers choose
 //! * [`calling`] and the tools; [`approve`]: leave for those that change things
@@ -15,6 +15,7 @@ mod account;
 mod approve;
 mod artifact_tools;
 mod ask;
+mod asked_with;
 mod calling;
 mod compose;
 mod converse;

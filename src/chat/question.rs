@@ -26,10 +26,11 @@ pub struct Ask {
     pub images: Vec<Image>,
     /// Where it hangs in the conversation.
     pub place: Place,
-    /// Collections that ground it; `None` means the conversation's.
+    /// Collections that ground it; `None` means the conversation's. Here and
+    /// below, of a question that is asked again `None` means that it is as before.
     pub collections: Option<Vec<CollectionId>>,
-    /// Only documents whose metadata fit.
-    pub filter: MetaFilter,
+    /// Only documents whose metadata fit; `None` means all.
+    pub filter: Option<MetaFilter>,
     /// The model; `None` means the conversation's, else the service's.
     pub model: Option<String>,
     /// For models that take it.
@@ -38,8 +39,8 @@ pub struct Ask {
     pub max_tokens: Option<u32>,
     /// Tools that may be called; `None` means the conversation's, else all.
     pub tools: Option<Vec<String>>,
-    /// Whether one must be called.
-    pub tool_choice: ToolChoice,
+    /// Whether one must be called; `None` means as the model likes.
+    pub tool_choice: Option<ToolChoice>,
     /// Where the reader is.
     pub hints: Hints,
     /// The caller's own key for it, so that asking again is safe.
@@ -111,12 +112,12 @@ impl Ask {
             images: vec![],
             place: Place::Last,
             collections: None,
-            filter: MetaFilter::default(),
+            filter: None,
             model: None,
             temperature: None,
             max_tokens: None,
             tools: None,
-            tool_choice: ToolChoice::Auto,
+            tool_choice: None,
             hints: Hints::default(),
             key: None,
             afresh: false,

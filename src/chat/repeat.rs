@@ -54,7 +54,7 @@ impl Generation {
             self.provider.name(),
             prompt::system(instructions),
             self.tools.json(),
-            self.ask.tool_choice,
+            self.ask.tool_choice.clone().unwrap_or_default(),
             self.ask.content,
             images,
             evidence,

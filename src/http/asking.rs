@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use super::caller::{Caller, Who};
 use super::error::{ApiError, Envelope};
-use super::extract::{self, Json, Path};
+use super::extract::{Json, Path};
+use super::given::Given;
 use super::messages::{events, in_conversation};
 use super::parts::{self, QuestionPart};
 use crate::app::App;
@@ -27,8 +28,6 @@ use crate::storage::messages::{Message, Status};
 
 /// Characters of an idempotency key, at most.
 const MAX_KEY: usize = 255;
-/// Tools that a question may name, at most.
-const MAX_TOOLS: usize = 256;
 
 /// A question.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
@@ -45,9 +44,8 @@ pub(super) struct Question {
     parent_id: Patch<MessageId>,
     /// Collections by id or name; the conversation's if left out.
     collections: Option<Vec<String>>,
-    /// Only documents whose metadata fit.
-    #[serde(default)]
-    filter: MetaFilter,
+    /// Only documents whose metadata fit; all if left out.
+    filter: Option<MetaFilter>,
     /// The model; the conversation's if left out.
     model: Option<String>,
     /// For models that take it: 0 to 2.
@@ -56,9 +54,8 @@ pub(super) struct Question {
     max_tokens: Option<u32>,
     /// Tools that may be called; the conversation's if left out.
     tools: Option<Vec<String>>,
-    /// `auto`, `none`, `required` or `{"name": "..."}`.
-    #[serde(default)]
-    tool_choice: ToolChoice,
+    /// `auto`, `none`, `required` or `{"name": "..."}`; `auto` if left out.
+    tool_choice: Option<ToolChoice>,
     /// Where the reader is.
     #[serde(default)]
     hints: Hints,
@@ -67,16 +64,29 @@ pub(super) struct Question {
     stream: bool,
 }
 
-/// How a question is to be answered anew.
+/// How a question is to be answered anew. What is left out is as the question
+/// was asked.
 #[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "temperature": 1.0, "stream": true }))]
 pub(super) struct Again {
-    /// The model; the conversation's if left out.
+    /// Collections by id or name; the conversation's if there are none.
+    collections: Option<Vec<String>>,
+    /// Only documents whose metadata fit; all if it is empty.
+    filter: Option<MetaFilter>,
+    /// The model.
     model: Option<String>,
     /// For models that take it: 0 to 2.
     temperature: Option<f32>,
     /// Tokens of the answer, at most.
     max_tokens: Option<u32>,
+    /// Tools that may be called.
+    tools: Option<Vec<String>>,
+    /// `auto`, `none`, `required` or `{"name": "..."}`.
+    tool_choice: Option<ToolChoice>,
+    /// Where the reader is.
+    #[serde(default)]
+    hints: Hints,
     /// Answer with a stream of events.
     #[serde(default)]
     stream: bool,
@@ -122,7 +132,8 @@ pub(super) async fn ask(
     reply(&app, scope, asked, stream).await
 }
 
-/// Asks a question in other words: another branch beside it.
+/// Asks a question in other words: another branch beside it. What stands beside
+/// its words and parts and is left out is as the question was asked before.
 #[utoipa::path(
     post, path = "/api/v1/conversations/{id}/messages/{message_id}/edit", tag = "conversations",
     params(
@@ -152,7 +163,8 @@ pub(super) async fn edit(
     reply(&app, scope, asked, stream).await
 }
 
-/// Answers a question anew: another branch beside the answer.
+/// Answers a question anew: another branch beside the answer. It is asked with
+/// what it was asked with, unless the request says otherwise.
 #[utoipa::path(
     post, path = "/api/v1/conversations/{id}/messages/{message_id}/regenerate", tag = "conversations",
     params(
@@ -173,17 +185,20 @@ pub(super) async fn regenerate(
     headers: HeaderMap,
     Json(again): Json<Again>,
 ) -> Result<Response, ApiError> {
-    check(again.temperature, again.max_tokens)?;
-    let key = idempotency_key(&headers, uri.path(), &again)?;
-    let ask = Ask {
+    let (stream, key) = (again.stream, idempotency_key(&headers, uri.path(), &again)?);
+    let given = Given {
+        collections: again.collections,
+        filter: again.filter,
         model: again.model,
         temperature: again.temperature,
         max_tokens: again.max_tokens,
-        key,
-        ..Ask::new(String::new())
+        tools: again.tools,
+        tool_choice: again.tool_choice,
+        hints: again.hints,
     };
+    let ask = Ask { key, ..given.read(&app, scope).await? };
     let asked = chat::regenerate(&app, scope, id, message, ask).await?;
-    reply(&app, scope, asked, again.stream).await
+    reply(&app, scope, asked, stream).await
 }
 
 /// Decides whether an answer may make a call that changes something. Once
@@ -212,30 +227,18 @@ pub(super) async fn decide(
 }
 
 async fn to_ask(app: &App, scope: Scope, question: Question) -> Result<Ask, ApiError> {
-    check(question.temperature, question.max_tokens)?;
-    let tools = question.tools.as_ref().map_or(0, Vec::len);
-    if tools > MAX_TOOLS {
-        return Err(ApiError::unprocessable("tools", format!("`tools` names {MAX_TOOLS} at most")));
-    }
-    if let Some(zone) = &question.hints.time_zone
-        && crate::tools::current_time::zone(zone).is_none()
-    {
-        let message = "`hints.time_zone` is a name such as `Europe/Zurich`";
-        return Err(ApiError::unprocessable("hints", message));
-    }
     let (content, images) = match (question.content, question.parts) {
         (Some(content), None) => (content, vec![]),
         (None, Some(parts)) => parts::read(parts)?,
         _ => return Err(ApiError::unprocessable("content", "give either `content` or `parts`")),
     };
-    Ok(Ask {
-        images,
-        place: match question.parent_id {
-            Patch::Keep => Place::Last,
-            Patch::Clear => Place::After(None),
-            Patch::Set(parent) => Place::After(Some(parent)),
-        },
-        collections: extract::collections(app, scope, question.collections.as_deref()).await?,
+    let place = match question.parent_id {
+        Patch::Keep => Place::Last,
+        Patch::Clear => Place::After(None),
+        Patch::Set(parent) => Place::After(Some(parent)),
+    };
+    let given = Given {
+        collections: question.collections,
         filter: question.filter,
         model: question.model,
         temperature: question.temperature,
@@ -243,18 +246,8 @@ async fn to_ask(app: &App, scope: Scope, question: Question) -> Result<Ask, ApiE
         tools: question.tools,
         tool_choice: question.tool_choice,
         hints: question.hints,
-        ..Ask::new(content)
-    })
-}
-
-fn check(temperature: Option<f32>, max_tokens: Option<u32>) -> Result<(), ApiError> {
-    if temperature.is_some_and(|value| !(0.0..=2.0).contains(&value)) {
-        return Err(ApiError::unprocessable("temperature", "`temperature` is from 0 to 2"));
-    }
-    if max_tokens == Some(0) {
-        return Err(ApiError::unprocessable("max_tokens", "`max_tokens` is at least 1"));
-    }
-    Ok(())
+    };
+    Ok(Ask { content, images, place, ..given.read(app, scope).await? })
 }
 
 /// The caller's own key for a request. The request is what was understood of

@@ -23,6 +23,7 @@ mod error;
 mod export;
 mod extract;
 mod feedback;
+mod given;
 mod guard;
 mod health;
 mod jobs;

@@ -13,6 +13,7 @@ use sqlx::postgres::types::PgInterval;
 use sqlx::types::Json;
 
 use super::messages::{Part, Status};
+use super::options::Options;
 use crate::ids::{ConversationId, MessageId};
 
 /// How long a maker is believed to be alive without a sign of it.
@@ -47,6 +48,7 @@ pub async fn ask(
     conversation: ConversationId,
     place: Place,
     parts: &[Part],
+    options: &Options,
 ) -> sqlx::Result<Option<Stored>> {
     // One question after the other: the row is locked until the commit.
     let known = sqlx::query_scalar!(
@@ -79,9 +81,9 @@ pub async fn ask(
     let stored = sqlx::query!(
         r#"
         insert into messages (
-            id, owner_id, conversation_id, parent_id, role, status, parts, created_at, updated_at
+            id, owner_id, conversation_id, parent_id, role, status, parts, asked_with, created_at, updated_at
         )
-        select $1, $2, $3, $4, 'user', 'completed', $5, clock_timestamp(), clock_timestamp()
+        select $1, $2, $3, $4, 'user', 'completed', $5, $6, clock_timestamp(), clock_timestamp()
         where $4::uuid is null or exists (
             select from messages where id = $4 and conversation_id = $3 and owner_id = $2 and role = 'assistant'
         )
@@ -91,6 +93,7 @@ pub async fn ask(
         conversation as _,
         parent as _,
         Json(parts) as _,
+        Json(options) as _,
     )
     .execute(&mut **tx)
     .await?;

@@ -21,6 +21,7 @@ pub mod openai_batches;
 pub mod openai_files;
 pub mod openai_responses;
 pub mod openai_stores;
+pub mod options;
 pub mod schedule_runs;
 pub mod schedules;
 pub mod sessions;

@@ -12,6 +12,7 @@ mod api_errors;
 mod api_search;
 mod approvals;
 mod artifacts;
+mod asked_with;
 mod asking_well;
 mod bad_input;
 mod branches;

@@ -68,7 +68,7 @@ pub(super) async fn ask(
         place: Place::After(parent),
         temperature: wishes.temperature,
         max_tokens: wishes.max_tokens,
-        tool_choice: ToolChoice::Auto,
+        tool_choice: Some(ToolChoice::Auto),
         ..ask
     };
     let asked = chat::ask(app, scope, conversation, ask).await;

@@ -157,7 +157,7 @@ async fn over_documents(
     let (talk, wishes) = create.read(vec![], |id| referred.get(&id).cloned())?;
     let param = talk.param;
     let question = talk.into_question()?;
-    let ask = Ask { filter, ..Ask::new(String::new()) };
+    let ask = Ask { filter: Some(filter), ..Ask::new(String::new()) };
     let mut held = grounded::ask(app, scope, place, question, (wishes, param), ask).await?;
     let answer = held.asked.answer;
     shown["id"] = json!(ids::show(ids::RESPONSE, answer.0));
