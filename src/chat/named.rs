@@ -93,7 +93,7 @@ async fn open(app: &App, scope: Scope, chat: &str) -> Result<(ConversationId, bo
         return Ok((known, false));
     }
     let mut tx = app.db.begin().await?;
-    let begun = conversations::create(&mut *tx, scope, None, &[], None).await?;
+    let begun = conversations::create(&mut *tx, scope, &conversations::New::default()).await?;
     if chats::link(&mut *tx, scope, chat, begun.id).await? {
         tx.commit().await?;
         return Ok((begun.id, true));

@@ -13,7 +13,7 @@ use crate::chat::{self, Ask};
 use crate::citations::Citation;
 use crate::error::Result;
 use crate::ids::{CollectionId, DocumentId, RevisionId};
-use crate::storage::conversations;
+use crate::storage::conversations::{self, New};
 use crate::storage::messages::Part;
 
 /// Figures over the questions that were asked.
@@ -65,12 +65,13 @@ pub(super) async fn measure(
     collection: CollectionId,
     limit: usize,
 ) -> Result<AnswerFigures> {
-    let conversation = conversations::create(&app.db, scope, Some("evaluation"), &[collection], None).await?;
+    let new = New { title: Some("evaluation"), collections: &[collection], ..New::default() };
+    let conversation = conversations::create(&app.db, scope, &new).await?;
     let mut tally = Tally::default();
     for judged in evenly(&set.answers, limit) {
         let ask = Ask::new(judged.question.clone());
         // Each question stands alone: no history.
-        let alone = conversations::create(&app.db, scope, Some("evaluation"), &[collection], None).await?;
+        let alone = conversations::create(&app.db, scope, &new).await?;
         let asked = chat::ask(app, scope, alone.id, ask).await?;
         let answer = chat::wait(app, scope, asked.answer).await?;
         conversations::delete(&app.db, scope, alone.id).await?;

@@ -28,7 +28,7 @@ const MAX_TOOL: usize = 128;
 /// A conversation to begin.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "title": "The P4" }))]
+#[schema(example = json!({ "title": "The P4", "system_prompt": "Answer in one sentence.", "tools": ["calculate"] }))]
 pub(super) struct Begin {
     /// Shown in lists.
     title: Option<String>,
@@ -36,6 +36,11 @@ pub(super) struct Begin {
     collections: Option<Vec<String>>,
     /// The model that answers; the service's if left out.
     model: Option<String>,
+    /// What the model is told about how to answer, in at most 8,000 characters.
+    #[schema(max_length = 8000)]
+    system_prompt: Option<String>,
+    /// Tools that the model may call; all if left out.
+    tools: Option<Vec<String>>,
 }
 
 /// What to change of a conversation; what is left out stays.
@@ -89,7 +94,8 @@ pub(super) struct Which {
     cursor: Option<String>,
 }
 
-/// Begins a conversation.
+/// Begins a conversation, set up as it is to be: what is given here may be
+/// changed later.
 #[utoipa::path(
     post, path = "/api/v1/conversations", tag = "conversations", request_body = Begin,
     responses((status = 201, body = Conversation), (status = 404, body = Envelope), (status = 422, body = Envelope))
@@ -102,8 +108,17 @@ pub(super) async fn create(
     let title = begin.title.as_deref().map(title).transpose()?;
     // A model that cannot answer is said to be one now, not at the first question.
     app.models.choose(begin.model.as_deref())?;
+    begin.system_prompt.as_deref().map_or(Ok(()), check_prompt)?;
+    begin.tools.as_deref().map_or(Ok(()), check_tools)?;
     let collections = extract::collections(&app, scope, begin.collections.as_deref()).await?.unwrap_or_default();
-    let made = conversations::create(&app.db, scope, title, &collections, begin.model.as_deref()).await?;
+    let new = conversations::New {
+        title,
+        collections: &collections,
+        model: begin.model.as_deref(),
+        system_prompt: begin.system_prompt.as_deref(),
+        tools: begin.tools.as_deref(),
+    };
+    let made = conversations::create(&app.db, scope, &new).await?;
     Ok((StatusCode::CREATED, axum::Json(made)))
 }
 

@@ -27,7 +27,8 @@ use crate::ids::{ConversationId, MessageId, UserId};
 use crate::limits::Who;
 use crate::storage::events::Event;
 use crate::storage::messages::{Message, Part};
-use crate::storage::{conversations, withdrawals};
+use crate::storage::conversations::{self, New};
+use crate::storage::withdrawals;
 
 /// A message.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -122,7 +123,7 @@ pub(super) async fn chat(
 async fn take(app: App, scope: Scope, say: ChatMessage) -> Result<(Asked, Unanswered), Error> {
     let (conversation, unanswered) = match say.conversation_id {
         Some(id) => (id, Unanswered::Withdrawn),
-        None => (conversations::create(&app.db, scope, None, &[], None).await?.id, Unanswered::WithdrawnWhole),
+        None => (conversations::create(&app.db, scope, &New::default()).await?.id, Unanswered::WithdrawnWhole),
     };
     let ask = Ask { model: say.model, unanswered, ..Ask::new(say.message) };
     let asked = chat::ask(&app, scope, conversation, ask).await.map_err(named);

@@ -20,7 +20,7 @@ use crate::ids::{CollectionId, DocumentId, MessageId, RevisionId};
 use crate::limits::Who;
 use crate::retrieve::{self, Passage, Query};
 use crate::sharing;
-use crate::storage::conversations;
+use crate::storage::conversations::{self, New};
 use crate::storage::messages::{self, Message};
 
 /// The service itself, as one caller may use it: each call works with the
@@ -71,7 +71,9 @@ impl Local {
     async fn answer(&self, question: &str, collection: Option<&str>) -> Result<Message, Failure> {
         let (app, scope) = (&self.app, self.scope);
         let collections: Vec<CollectionId> = self.within(collection).await?.into_iter().collect();
-        let begun = conversations::create(&app.db, scope, Some(&title(question)), &collections, None).await?;
+        let title = title(question);
+        let new = New { title: Some(&title), collections: &collections, ..New::default() };
+        let begun = conversations::create(&app.db, scope, &new).await?;
         let ask = Ask { tools: Some(READING_TOOLS.map(str::to_owned).to_vec()), ..Ask::new(question) };
         let asked = chat::ask(app, scope, begun.id, ask).await?;
         let mut awaited = Awaited { app: app.clone(), scope, answer: asked.answer, ended: false };

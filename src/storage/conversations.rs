@@ -120,6 +120,21 @@ pub struct Change {
     pub leaf: Patch<MessageId>,
 }
 
+/// A conversation to begin. What is left out is none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct New<'a> {
+    /// The title, given by the person.
+    pub title: Option<&'a str>,
+    /// Collections that ground it; empty means all of the owner's.
+    pub collections: &'a [CollectionId],
+    /// The model; none means the service's.
+    pub model: Option<&'a str>,
+    /// What the model is told; none means nothing.
+    pub system_prompt: Option<&'a str>,
+    /// Tools that the model may call; none means all.
+    pub tools: Option<&'a [String]>,
+}
+
 /// Begins a conversation. One without a title of its own may be given one by a
 /// model.
 ///
@@ -128,16 +143,16 @@ pub struct Change {
 pub async fn create(
     db: impl PgExecutor<'_>,
     scope: Scope,
-    title: Option<&str>,
-    collections: &[CollectionId],
-    model: Option<&str>,
+    new: &New<'_>,
 ) -> sqlx::Result<Conversation> {
-    let titled_by = if title.is_some() { TitledBy::User } else { TitledBy::Default };
+    let titled_by = if new.title.is_some() { TitledBy::User } else { TitledBy::Default };
     sqlx::query_as!(
         Conversation,
         r#"
-        insert into conversations (id, owner_id, title, titled_by, collections, model, created_at, updated_at)
-        values ($1, $2, $3, $4, $5, $6, now(), now())
+        insert into conversations (
+            id, owner_id, title, titled_by, collections, model, system_prompt, tools, created_at, updated_at
+        )
+        values ($1, $2, $3, $4, $5, $6, $7, $8, now(), now())
         returning
             id as "id: ConversationId", title, titled_by as "titled_by: TitledBy",
             collections as "collections: Vec<CollectionId>", model, system_prompt, tools,
@@ -145,10 +160,12 @@ pub async fn create(
         "#,
         ConversationId::new() as _,
         scope.owner() as _,
-        title.unwrap_or(UNTITLED),
+        new.title.unwrap_or(UNTITLED),
         titled_by as _,
-        collections as _,
-        model,
+        new.collections as _,
+        new.model,
+        new.system_prompt,
+        new.tools,
     )
     .fetch_one(db)
     .await

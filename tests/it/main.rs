@@ -15,6 +15,7 @@ mod artifacts;
 mod asked_with;
 mod asking_well;
 mod bad_input;
+mod begun_whole;
 mod branches;
 mod browsers;
 mod canaries;
