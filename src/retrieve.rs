@@ -3,6 +3,8 @@
 //! One function, called by every face: embed, search both vectors, fuse in the
 //! index, load what the scope may see, drop near-duplicates, join neighbours.
 
+mod whole;
+
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use utoipa::ToSchema;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, DocumentId, RevisionId};
 
+pub use whole::beginnings;
+
 /// Code points of a question, at most.
 pub const MAX_QUERY: usize = 32_000;
 /// Passages, at most.
@@ -42,6 +46,8 @@ pub struct Query {
     pub dense: Option<Embedded>,
     /// Only these collections; `None` means all that the scope may read.
     pub collections: Option<Vec<CollectionId>>,
+    /// Only these revisions; `None` means all.
+    pub revisions: Option<Vec<RevisionId>>,
     /// Only documents whose metadata fit.
     pub filter: MetaFilter,
     /// Which vectors count.
@@ -155,6 +161,7 @@ async fn hits(corpus: &Corpus, scope: Scope, query: &Query, limit: usize) -> Res
         sparse: (query.mode != Mode::Dense).then(|| corpus.bm25.query(&query.text)),
         shared,
         collections: query.collections.clone(),
+        revisions: query.revisions.clone(),
         filter: query.filter.clone(),
         prefetch: limit.max(100),
         limit,

@@ -77,6 +77,7 @@ fn search(text: &str, mode: Mode) -> Search {
         dense: (mode != Mode::Sparse).then(|| HashEmbedder::default().embed(text)),
         sparse: (mode != Mode::Dense).then(|| Bm25::new().unwrap().query(text)),
         collections: None,
+        revisions: None,
         filter: MetaFilter::default(),
         prefetch: 100,
         limit: 10,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 
+use super::files;
 use super::hub::Live;
 use super::question::{Ask, Asked, Embedding, IdempotencyKey};
 use super::record::{self, Record};
@@ -66,7 +67,7 @@ pub async fn regenerate(
     let answer = of(app, scope, conversation, message, Role::Assistant).await?;
     let question = answer.parent_id.ok_or(Error::NotFound("message"))?;
     let question = of(app, scope, conversation, question, Role::User).await?;
-    (ask.content, ask.images) = (question.text(), question.images());
+    (ask.content, ask.images, ask.documents) = (question.text(), question.images(), question.documents());
     ask.inherit(options::find(&app.db, scope, question.id).await?);
     ask.afresh = true;
     start(app, scope, conversation, ask, Subject::Again(Stored { id: question.id, parent: question.parent_id })).await
@@ -141,19 +142,12 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     let embedding = Embedding::start(&app, scope, &ask.content);
     let conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
     let provider = app.models.choose(ask.model.as_deref().or(conversation.model.as_deref()))?;
-    if !ask.images.is_empty() && !provider.capabilities().images {
-        let problem =
-            format!("cannot be looked at by the model `{}`; choose another or leave them out", provider.name());
-        return Err(Error::Invalid { field: "parts", problem });
-    }
-    if ask.max_tokens.is_some_and(|wanted| wanted as usize > provider.context_window()) {
-        let problem = format!("is more than the model `{}` has room for", provider.name());
-        return Err(Error::Invalid { field: "max_tokens", problem });
-    }
+    suits(&ask, provider.as_ref())?;
+    let files = files::find(&app, scope, &ask.documents).await?;
     let reservation = reserve(&app, &who, provider.as_ref(), ask.max_tokens).await?;
     let mut tx = app.db.begin().await?;
     let question = match subject {
-        Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts(), &options).await?,
+        Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts(&files), &options).await?,
         Subject::Again(question) => Some(question),
     };
     let question = question.ok_or(Error::NotFound("message"))?;
@@ -176,10 +170,24 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     }
     let record = Record::new(&app, scope, asked.answer, Arc::clone(&live));
     let follows = question.parent.is_some();
-    let taken = Taken { asked, follows, conversation, provider, record, ask, embedding, reservation };
+    let taken = Taken { asked, follows, conversation, provider, record, ask, files, embedding, reservation };
     let generation = Generation::new(app.clone(), scope, taken);
     tokio::spawn(as_owner(scope, make(app, scope, asked.answer, live, generation)));
     Ok(asked)
+}
+
+/// Refuses what the model cannot take.
+fn suits(ask: &Ask, provider: &dyn Provider) -> Result<()> {
+    if !ask.images.is_empty() && !provider.capabilities().images {
+        let problem =
+            format!("cannot be looked at by the model `{}`; choose another or leave them out", provider.name());
+        return Err(Error::Invalid { field: "parts", problem });
+    }
+    if ask.max_tokens.is_some_and(|wanted| wanted as usize > provider.context_window()) {
+        let problem = format!("is more than the model `{}` has room for", provider.name());
+        return Err(Error::Invalid { field: "max_tokens", problem });
+    }
+    Ok(())
 }
 
 /// Sets tokens of the caller's day aside. The answerer that quotes takes none.

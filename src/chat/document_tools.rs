@@ -1,12 +1,13 @@
 //! Tools that read documents. They see what the one who asks sees, within the
-//! question's collections.
+//! question's documents or collections.
 
 use std::sync::Arc;
 
 use footnote_ingest::document::Span;
 use footnote_ingest::scope::Scope;
+use footnote_ingest::store::documents::{self, Document};
 use footnote_ingest::store::members::Access;
-use footnote_ingest::store::{documents, revisions};
+use footnote_ingest::store::revisions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -74,12 +75,15 @@ struct Place {
 
 fn read(generation: &Generation) -> impl Tool + use<> {
     let (app, scope) = (generation.app.clone(), generation.scope);
-    let collections = generation.query(String::new(), PASSAGES).collections;
+    let within = Within {
+        collections: generation.query(String::new(), PASSAGES).collections,
+        documents: generation.files.iter().map(|file| file.id).collect(),
+    };
     let places = generation.evidence.places();
     let description = "Reads on in a document around a source, or from a given character. Use it when a source breaks \
                        off where the answer would follow.";
     function(READ, description, Effect::ReadOnly, move |place: Place| {
-        let (app, collections, places) = (app.clone(), collections.clone(), places.clone());
+        let (app, within, places) = (app.clone(), within.clone(), places.clone());
         async move {
             let number = place.document.trim().trim_matches(['[', ']']).parse::<usize>().ok();
             let of_source = number.and_then(|n| places.get(n));
@@ -93,17 +97,33 @@ fn read(generation: &Generation) -> impl Tool + use<> {
                 }
             };
             let start = place.start.unwrap_or(near);
-            let passage = part(&app, scope, collections.as_deref(), document, start).await?;
+            let passage = part(&app, scope, &within, document, start).await?;
             Ok(Passages(passage.into_iter().collect()))
         }
     })
+}
+
+/// What a question is answered from.
+#[derive(Debug, Clone)]
+struct Within {
+    /// Only these collections; `None` means all.
+    collections: Option<Vec<CollectionId>>,
+    /// Only these documents; empty means all.
+    documents: Vec<DocumentId>,
+}
+
+impl Within {
+    fn holds(&self, document: &Document) -> bool {
+        self.collections.as_ref().is_none_or(|ids| ids.contains(&document.collection_id))
+            && (self.documents.is_empty() || self.documents.contains(&document.id))
+    }
 }
 
 /// A part of what queries see of a document.
 async fn part(
     app: &App,
     scope: Scope,
-    collections: Option<&[CollectionId]>,
+    within: &Within,
     document: DocumentId,
     start: usize,
 ) -> Result<Option<Passage>, ToolError> {
@@ -112,8 +132,7 @@ async fn part(
         Err(crate::error::Error::NotFound(_)) => None,
         Err(error) => return Err(failed(error)),
     };
-    let within = |id: CollectionId| collections.is_none_or(|ids| ids.contains(&id));
-    let found = found.filter(|found| within(found.collection_id));
+    let found = found.filter(|found| within.holds(found));
     let Some((found, revision)) = found.and_then(|found| found.revision_id.map(|revision| (found, revision))) else {
         return Err(ToolError::Failed { problem: "there is no such document among those of the question".into() });
     };

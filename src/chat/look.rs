@@ -36,7 +36,9 @@ impl Generation {
             self.pending.push(("question.rewritten", json!({ "queries": self.queries })));
         }
         let mut found = self.search_all(&self.queries.clone()).await?;
-        if self.is_weak(&found)
+        // What is named is meant, however far off the words are.
+        if self.files.is_empty()
+            && self.is_weak(&found)
             && let Some(other) = self.rephrased().await
         {
             self.pending.push(("search.repeated", json!({ "query": other })));
@@ -45,6 +47,7 @@ impl Generation {
             found = in_turns(vec![found, more]);
         }
         found.truncate(EVIDENCE);
+        found = self.with_files(found).await?;
         self.receipt.found = found.len();
         let numbers = self.evidence.take(found);
         let brief: Vec<Value> = numbers
@@ -164,6 +167,9 @@ impl Generation {
 
     /// A search within what the question may see.
     pub(super) fn query(&self, text: String, limit: usize) -> Query {
+        if let Some(revisions) = self.revisions() {
+            return Query { text, revisions: Some(revisions), limit, ..Query::default() };
+        }
         let own = Some(self.conversation.collections.clone()).filter(|ids| !ids.is_empty());
         let collections = self.ask.collections.clone().filter(|ids| !ids.is_empty()).or(own);
         Query { text, collections, filter: self.ask.filter.clone().unwrap_or_default(), limit, ..Query::default() }

@@ -6,7 +6,7 @@
 //!
 //! * [`ask`]: taking a question, with what goes [beside](asked_with) its words; [`follow`]: reading, awaiting, stopping
 //! * [`generate`], [`look`], [`converse`], [`compose`]: the answer from its question to its end
-//! * [`named`]: chats whose ids callers choose
+//! * [`files`]: documents that a question names; [`named`]: chats whose ids callers choose
 //! * [`calling`] and the tools; [`approve`]: leave for those that change things
 //! * [`state`]: what the steps share; [`account`]: what they cost
 //! * [`hub`], [`journal`], [`record`], [`keeper`]: its events, stored and shown
@@ -21,6 +21,7 @@ mod compose;
 mod converse;
 mod document_tools;
 mod evidence;
+mod files;
 mod follow;
 mod gate;
 mod generate;

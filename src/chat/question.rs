@@ -10,9 +10,10 @@ use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
+use super::files::File;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::ids::{CollectionId, MessageId};
+use crate::ids::{CollectionId, DocumentId, MessageId};
 use crate::llm::{Image, ToolChoice};
 use crate::storage::answers::Place;
 use crate::storage::messages::Part;
@@ -24,6 +25,9 @@ pub struct Ask {
     pub content: String,
     /// What is sent along to be looked at.
     pub images: Vec<Image>,
+    /// Documents from which alone it is answered, if any are named: the
+    /// collections and the filter do not count then.
+    pub documents: Vec<DocumentId>,
     /// Where it hangs in the conversation.
     pub place: Place,
     /// Collections that ground it; `None` means the conversation's. Here and
@@ -110,6 +114,7 @@ impl Ask {
         Self {
             content: content.into(),
             images: vec![],
+            documents: vec![],
             place: Place::Last,
             collections: None,
             filter: None,
@@ -125,13 +130,14 @@ impl Ask {
         }
     }
 
-    /// As it is stored.
-    pub(super) fn parts(&self) -> Vec<Part> {
+    /// As it is stored, with the documents that it names.
+    pub(super) fn parts(&self, files: &[File]) -> Vec<Part> {
         let pictures = self
             .images
             .iter()
             .map(|image| Part::Image { media_type: image.media_type.clone(), base64: image.base64.to_string() });
-        pictures.chain([Part::Text { text: self.content.clone() }]).collect()
+        let files = files.iter().map(File::part);
+        pictures.chain(files).chain([Part::Text { text: self.content.clone() }]).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use footnote_ingest::scope::Scope;
 
 use super::evidence::Evidence;
+use super::files::File;
 use super::history::History;
 use super::question::{Ask, Asked, Embedding};
 use super::receipt::Receipt;
@@ -28,6 +29,8 @@ pub(super) struct Generation {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) record: Record,
     pub(super) ask: Ask,
+    /// Documents that the question names.
+    pub(super) files: Vec<File>,
     /// Taken when it is used.
     pub(super) embedding: Option<Embedding>,
     /// Events that are stored while the provider is asked.
@@ -56,13 +59,15 @@ pub(super) struct Taken {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) record: Record,
     pub(super) ask: Ask,
+    /// Documents that the question names.
+    pub(super) files: Vec<File>,
     pub(super) embedding: Embedding,
     pub(super) reservation: Option<Reservation>,
 }
 
 impl Generation {
     pub(super) fn new(app: App, scope: Scope, taken: Taken) -> Self {
-        let Taken { asked, follows, conversation, provider, record, ask, embedding, reservation } = taken;
+        let Taken { asked, follows, conversation, provider, record, ask, files, embedding, reservation } = taken;
         Self {
             app,
             scope,
@@ -72,6 +77,7 @@ impl Generation {
             provider,
             record,
             ask,
+            files,
             embedding: Some(embedding),
             pending: vec![],
             history: History::default(),

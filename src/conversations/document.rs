@@ -46,6 +46,11 @@ impl Document {
             Role::User => "## Question",
             Role::Assistant => "## Answer",
         });
+        for part in message.parts.iter() {
+            if let Part::File { title, .. } = part {
+                self.block(&format!("> About the document: {}", inline(title)));
+            }
+        }
         let citations = message.parts.iter().filter_map(|part| match part {
             Part::Citation { citation } => Some(citation),
             _ => None,

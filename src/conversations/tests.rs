@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::document::markdown;
 use crate::citations::{Citation, Support};
-use crate::ids::{ConversationId, MessageId};
+use crate::ids::{ConversationId, DocumentId, MessageId};
 use crate::storage::conversations::{Conversation, TitledBy};
 use crate::storage::messages::{Message, Part, Role, Siblings, Status};
 
@@ -129,7 +129,12 @@ fn a_document_has_instructions_questions_answers_and_footnotes() {
                 citation(2, "1. Weights", "3 kg", Some("file:///w_1.txt")),
             ],
         ),
-        question("And P5?"),
+        message(
+            Role::User,
+            Status::Completed,
+            "And P5?",
+            vec![Part::File { document_id: DocumentId::new(), title: "The *P5*".into() }],
+        ),
         message(
             Role::Assistant,
             Status::Cancelled,
@@ -159,6 +164,8 @@ What does P4 hold?
 It holds 4 bar [^1]. It weighs 3 kg [^2].
 
 ## Question
+
+> About the document: The \\*P5\\*
 
 And P5?
 

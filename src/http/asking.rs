@@ -15,7 +15,7 @@ use super::error::{ApiError, Envelope};
 use super::extract::{Json, Path};
 use super::given::Given;
 use super::messages::{events, in_conversation};
-use super::parts::{self, QuestionPart};
+use super::parts::{self, QuestionPart, Read};
 use crate::app::App;
 use crate::chat::{self, Ask, Asked, Hints, IdempotencyKey};
 use crate::credentials::Right;
@@ -36,7 +36,7 @@ const MAX_KEY: usize = 255;
 pub(super) struct Question {
     /// Its words; or `parts`.
     content: Option<String>,
-    /// Its words and pictures; or `content`.
+    /// Its words, pictures and documents; or `content`.
     parts: Option<Vec<QuestionPart>>,
     /// The answer that it follows: the last one shown if left out, none if null.
     #[serde(default, skip_serializing_if = "is_left_out")]
@@ -227,8 +227,8 @@ pub(super) async fn decide(
 }
 
 async fn to_ask(app: &App, scope: Scope, question: Question) -> Result<Ask, ApiError> {
-    let (content, images) = match (question.content, question.parts) {
-        (Some(content), None) => (content, vec![]),
+    let read = match (question.content, question.parts) {
+        (Some(words), None) => Read { words, ..Read::default() },
         (None, Some(parts)) => parts::read(parts)?,
         _ => return Err(ApiError::unprocessable("content", "give either `content` or `parts`")),
     };
@@ -247,7 +247,8 @@ async fn to_ask(app: &App, scope: Scope, question: Question) -> Result<Ask, ApiE
         tool_choice: question.tool_choice,
         hints: question.hints,
     };
-    Ok(Ask { content, images, place, ..given.read(app, scope).await? })
+    let Read { words: content, images, documents } = read;
+    Ok(Ask { content, images, documents, place, ..given.read(app, scope).await? })
 }
 
 /// The caller's own key for a request. The request is what was understood of

@@ -1,4 +1,5 @@
-//! The parts of a question: words, and pictures that were sent along.
+//! The parts of a question: words, pictures that were sent along, and documents
+//! that it is about.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::ApiError;
+use crate::ids::DocumentId;
 use crate::llm::Image;
 
 /// Pictures of a question, at most.
@@ -31,23 +33,40 @@ pub(super) enum QuestionPart {
         /// Its bytes in base64, or a `data:` URL of them.
         data: String,
     },
-    /// A file or anything else, which is refused with what to do.
+    /// A document that the caller may read: the question is answered from the
+    /// documents that it names and from no others, whatever its collections and
+    /// its filter. At most 16 are named.
+    File {
+        /// The document.
+        document_id: DocumentId,
+    },
+    /// Anything else, which is refused with what to do.
     #[serde(other)]
     Other,
 }
 
-/// The words and the pictures.
+/// What the parts of a question amount to.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) words: String,
+    pub(super) images: Vec<Image>,
+    pub(super) documents: Vec<DocumentId>,
+}
+
+/// Reads the parts of a question.
 ///
 /// # Errors
 /// Names what cannot be taken, and says what can.
-pub(super) fn read(parts: Vec<QuestionPart>) -> Result<(String, Vec<Image>), ApiError> {
-    let (mut words, mut images) = (Vec::new(), Vec::new());
+pub(super) fn read(parts: Vec<QuestionPart>) -> Result<Read, ApiError> {
+    let (mut words, mut images, mut documents) = (Vec::new(), Vec::new(), Vec::new());
     for part in parts {
         match part {
             QuestionPart::Text { text } => words.push(text),
             QuestionPart::Image { data } => images.push(image(&data)?),
+            QuestionPart::File { document_id } => documents.push(document_id),
             QuestionPart::Other => {
-                let message = "a question has parts of type `text` and `image`; upload files to a collection and name that collection";
+                let message = "a question has parts of type `text`, `image` and `file`; upload files to a collection \
+                               and name them by their `document_id`, or the collection";
                 return Err(ApiError::unprocessable("parts", message));
             }
         }
@@ -55,7 +74,7 @@ pub(super) fn read(parts: Vec<QuestionPart>) -> Result<(String, Vec<Image>), Api
     if images.len() > MAX_IMAGES {
         return Err(ApiError::unprocessable("parts", format!("a question has {MAX_IMAGES} images at most")));
     }
-    Ok((words.join("\n\n"), images))
+    Ok(Read { words: words.join("\n\n"), images, documents })
 }
 
 fn image(data: &str) -> Result<Image, ApiError> {
@@ -90,7 +109,7 @@ mod tests {
     fn a_picture_is_taken_for_what_it_is() {
         let encoded = STANDARD.encode(PNG);
         for data in [encoded.clone(), format!("data:image/jpeg;base64,{encoded}")] {
-            let (words, images) = read(picture(data)).expect("a picture");
+            let Read { words, images, .. } = read(picture(data)).expect("a picture");
             assert_eq!(words, "What is this?");
             assert_eq!((images[0].media_type.as_str(), &*images[0].base64), ("image/png", encoded.as_str()));
         }

@@ -71,7 +71,7 @@ pub(super) async fn search(
         filter: search.filter,
         mode: search.mode,
         limit: search.limit,
-        dense: None,
+        ..Query::default()
     };
     let found = retrieve::retrieve(&app.corpus, scope, &query).await?;
     app.figures.searched("embed", found.embed);

@@ -2,7 +2,6 @@
 //! Imports services and storage.
 
 use footnote_ingest::document::Span;
-use footnote_ingest::index::{MetaFilter, Mode};
 use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::collections::{self, Collection};
@@ -60,10 +59,8 @@ impl Local {
         let query = Query {
             text: query.to_owned(),
             collections: self.within(collection).await?.map(|id| vec![id]),
-            filter: MetaFilter::default(),
-            mode: Mode::default(),
             limit,
-            dense: None,
+            ..Query::default()
         };
         Ok(retrieve::retrieve(&self.app.corpus, self.scope, &query).await?.passages)
     }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 pub use super::branches::{last, path};
 use super::feedback::Feedback;
 use crate::citations::Citation;
-use crate::ids::{ArtifactId, ConversationId, MessageId};
+use crate::ids::{ArtifactId, ConversationId, DocumentId, MessageId};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
@@ -81,6 +81,13 @@ pub enum Part {
         media_type: String,
         /// Its bytes in base64.
         base64: String,
+    },
+    /// A document from which the question was to be answered.
+    File {
+        /// Its id.
+        document_id: DocumentId,
+        /// Its title when the question was asked.
+        title: String,
     },
     /// Something that the model made for the reader.
     Artifact {

@@ -70,7 +70,7 @@ async fn what_is_no_picture_is_refused_before_anybody_is_asked() {
         ("a drawing", json!({ "parts": with_words(&picture(&STANDARD.encode("<svg/>"))) }), "unprocessable:parts"),
         ("an odd URL", json!({ "parts": with_words(&picture("data:image/png,abc")) }), "unprocessable:parts"),
         ("nine", json!({ "parts": many }), "unprocessable:parts"),
-        ("a file", json!({ "parts": with_words(&file) }), "unprocessable:parts"),
+        ("a file", json!({ "parts": with_words(&file) }), "unprocessable:body"),
         ("a sound", json!({ "parts": with_words(&json!({ "type": "audio" })) }), "unprocessable:parts"),
         ("twice", json!({ "content": WORDS, "parts": with_words(&picture(&encoded)) }), "unprocessable:content"),
         ("nothing", json!({}), "unprocessable:content"),

@@ -31,6 +31,7 @@ mod embedded_postgres;
 mod estate;
 mod fair_shares;
 mod fences;
+mod files;
 mod fleet;
 mod framing;
 mod frozen;

@@ -100,6 +100,9 @@ impl Conditions {
         if let Some(collections) = &search.collections {
             conditions = conditions.in_collections(collections);
         }
+        if let Some(revisions) = &search.revisions {
+            conditions = conditions.of_revisions(revisions);
+        }
         for (key, value) in &search.filter.0 {
             conditions.0.push(Condition::Field(format!("meta.{key}"), value.clone()));
         }
@@ -219,6 +222,19 @@ mod tests {
         assert_eq!(search(&[])["must"], json!([own]));
         let shared = json!({ "should": [{ "key": "collection", "match": { "value": collection } }] });
         assert_eq!(search(&[collection])["must"], json!([{ "should": [own, shared] }]));
+    }
+
+    #[test]
+    fn revisions_that_are_named_are_searched_within_what_may_be_read() {
+        let (scope, revision) = (Scope::stored(UserId::new()), RevisionId::new());
+        let search = |revisions: Vec<RevisionId>| {
+            let search = Search { revisions: Some(revisions), ..Search::default() };
+            serde_json::to_value(Conditions::of_search(scope, &search).to_edge().expect("a filter")).expect("JSON")
+        };
+        let own = json!({ "key": "owner", "match": { "value": scope.owner() } });
+        let named = json!({ "should": [{ "key": "revision", "match": { "value": revision } }] });
+        assert_eq!(search(vec![revision])["must"], json!([own, named]));
+        assert_eq!(search(vec![])["must"], json!([own, { "has_id": [] }]), "none at all");
     }
 
     #[test]

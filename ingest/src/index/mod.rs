@@ -65,6 +65,8 @@ pub struct Search {
     pub shared: Vec<CollectionId>,
     /// Only these collections; `None` means all that the scope may read.
     pub collections: Option<Vec<CollectionId>>,
+    /// Only these revisions; `None` means all.
+    pub revisions: Option<Vec<RevisionId>>,
     /// Only documents whose metadata fit.
     pub filter: MetaFilter,
     /// How many points each vector proposes.

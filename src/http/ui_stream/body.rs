@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::super::error::ApiError;
 use super::super::extract;
-use super::super::parts::{self, QuestionPart};
+use super::super::parts::{self, QuestionPart, Read};
 use crate::app::App;
 use crate::chat::Ask;
 use crate::chat::named::{Said, Wish};
@@ -115,9 +115,10 @@ impl ChatRequest {
             Some(message) if Some(&message) == id.as_ref() => Wish::Edit,
             _ => Wish::Answer,
         };
-        let (content, images) = parts::read(last.question_parts())?;
+        let Read { words: content, images, documents } = parts::read(last.question_parts())?;
         let ask = Ask {
             images,
+            documents,
             model: self.model,
             collections: extract::collections(app, scope, self.collections.as_deref()).await?,
             tools: self.tools,
@@ -205,7 +206,7 @@ mod tests {
     use super::*;
 
     fn words(message: UiMessage) -> String {
-        parts::read(message.question_parts()).expect("words").0
+        parts::read(message.question_parts()).expect("words").words
     }
 
     #[test]

@@ -229,7 +229,7 @@ impl Content {
                 }
             });
         }
-        parts::read(read).map_err(|error| error.about(path))
+        parts::read(read).map(|read| (read.words, read.images)).map_err(|error| error.about(path))
     }
 }
 
