@@ -1,12 +1,18 @@
 //! The line that builds an index for another embedding model beside the one in
 //! use, from stored text: first the words of what queries see and it lacks,
 //! then the vectors. Nothing is read or cut again.
+//!
+//! It goes through what queries see in passes, each from one end of the ids to
+//! the other: none looks again at what it has come past, nor while vectors are
+//! made. The ids tell nothing of time, so what comes in meanwhile may lie behind;
+//! the next pass finds it. Nothing is left when a pass finds nothing to do.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{Round, Rounds, vectors};
 use crate::context::contextual;
@@ -28,10 +34,17 @@ const WINDOW: i64 = 2048;
 const EMBEDDED: i64 = 256;
 /// How often the building is kept.
 const KEEP: Duration = Duration::from_secs(30);
+/// Before all revisions.
+const START: RevisionId = RevisionId(Uuid::nil());
 
 pub(super) struct Line {
     corpus: Corpus,
     worker: WorkerId,
+    /// The revision that the present pass has come to; none once it has come past
+    /// the last one, and vectors are made.
+    reached: Option<RevisionId>,
+    /// Whether the present pass found something to do.
+    worked: bool,
     /// Whether vectors came since the graph index was last built.
     unoptimised: bool,
 }
@@ -75,18 +88,26 @@ async fn keep(db: &PgPool, generation: GenerationId, worker: WorkerId) -> Result
 
 impl Line {
     pub(super) fn new(corpus: Corpus) -> Self {
-        Self { corpus, worker: WorkerId::new(), unoptimised: true }
+        Self { corpus, worker: WorkerId::new(), reached: Some(START), worked: false, unoptimised: true }
     }
 
     async fn build(&mut self) -> Result<Round> {
         let Some(space) = self.corpus.building().await? else { return Ok(Round::Idle) };
-        let missing = generations::missing(&self.corpus.db, space.generation, REVISIONS).await?;
-        if !missing.is_empty() {
-            add_words(&self.corpus, &space, &missing).await?;
-            return Ok(Round::Worked);
+        if let Some(after) = self.reached {
+            let missing = generations::missing(&self.corpus.db, space.generation, after, REVISIONS).await?;
+            if let Some(last) = missing.last() {
+                add_words(&self.corpus, &space, &missing).await?;
+                (self.reached, self.worked) = (Some(last.revision), true);
+                return Ok(Round::Worked);
+            }
+            self.reached = None;
         }
         if add_vectors(&self.corpus, &space).await? == Round::Worked {
-            self.unoptimised = true;
+            (self.unoptimised, self.worked) = (true, true);
+            return Ok(Round::Worked);
+        }
+        self.reached = Some(START);
+        if std::mem::take(&mut self.worked) {
             return Ok(Round::Worked);
         }
         if std::mem::take(&mut self.unoptimised) {

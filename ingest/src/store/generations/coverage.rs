@@ -23,25 +23,36 @@ pub struct Current {
     pub meta: serde_json::Value,
 }
 
-/// Revisions that queries see and the generation lacks, some at a time.
+/// Revisions that queries see and the generation lacks, in order of their ids,
+/// from after `after`. What it holds below that is not looked at: the next ones
+/// take the same time however many it holds.
 ///
 /// # Errors
 /// What the database says.
-pub async fn missing(db: impl PgExecutor<'_>, generation: GenerationId, limit: i64) -> sqlx::Result<Vec<Current>> {
+pub async fn missing(
+    db: impl PgExecutor<'_>,
+    generation: GenerationId,
+    after: RevisionId,
+    limit: i64,
+) -> sqlx::Result<Vec<Current>> {
     sqlx::query_as!(
         Current,
         r#"
         select d.revision_id as "revision!: RevisionId", d.owner_id as "owner: UserId",
                d.collection_id as "collection: CollectionId", d.id as "document: DocumentId", d.meta
         from documents d
-        where d.revision_id is not null and d.deleted_at is null
+        where d.revision_id > $2 and d.deleted_at is null
           and not exists (
-              select from generation_revisions g where g.generation_id = $1 and g.revision_id = d.revision_id
+              select from generation_revisions g
+              where g.generation_id = $1 and g.revision_id = d.revision_id
+                -- Says nothing new, but the planner does not infer it.
+                and g.revision_id > $2
           )
         order by d.revision_id
-        limit $2
+        limit $3
         "#,
         generation as _,
+        after as _,
         limit,
     )
     .fetch_all(db)
