@@ -1,7 +1,6 @@
 //! The corpus: the one shared state of this crate. Everything that reads or
 //! writes documents holds a clone of it. Floor 4.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,6 @@ use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, IndexConfig};
 use crate::disk::DiskGuard;
-use crate::document::Member;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, DocumentId, GenerationId, JobId};
 use crate::index::bm25::Bm25;
@@ -21,7 +19,6 @@ use crate::scope::Scope;
 use crate::space::{Space, Spaces};
 use crate::store::documents::Outcome;
 use crate::store::edits::Edit;
-use crate::store::stages::Queued;
 use crate::store::usage::{self, Gate};
 use crate::store::{documents, edits, jobs, originals};
 
@@ -195,61 +192,6 @@ impl Corpus {
         tx.commit().await?;
         self.work.notify_waiters();
         Ok((document, outcome))
-    }
-
-    /// Takes in what a document's file holds, each as a document of its own, in
-    /// the transaction that publishes that document; and takes out what it held
-    /// before and does no more.
-    pub(crate) async fn submit_members(
-        &self,
-        tx: &mut sqlx::PgTransaction<'_>,
-        scope: Scope,
-        within: &Queued,
-        members: &[Member],
-    ) -> Result<()> {
-        let meta = within.meta.as_object().cloned().unwrap_or_default();
-        let mut keys = Vec::with_capacity(members.len());
-        for member in members {
-            let key = format!("{}/{}", within.key, member.name);
-            let uri = within.uri.as_ref().map(|uri| format!("{uri}#{}", member.name));
-            let sha256 = Sha256::digest(&member.bytes);
-            let upload = documents::Upload {
-                collection: within.collection,
-                key: &key,
-                title: None,
-                uri: uri.as_deref(),
-                media_type: member.media_type.as_deref(),
-                meta: &meta,
-                sha256: &sha256,
-                bytes: i64::try_from(member.bytes.len()).unwrap_or(i64::MAX),
-                version: None,
-                force: false,
-                priority: 0,
-                parent: Some((within.id, within.depth + 1)),
-            };
-            documents::submit(tx, scope, &upload).await?;
-            originals::keep(tx, scope, &sha256, &member.bytes).await?;
-            keys.push(key);
-        }
-        documents::delete_children(tx, scope, &[within.id], &keys).await?;
-        Ok(())
-    }
-
-    /// Takes out what the files of these documents held before and do no more:
-    /// they hold nothing now.
-    pub(crate) async fn drop_members(
-        &self,
-        tx: &mut sqlx::PgTransaction<'_>,
-        within: impl Iterator<Item = (Scope, DocumentId)>,
-    ) -> Result<()> {
-        let mut by_scope: HashMap<Scope, Vec<DocumentId>> = HashMap::new();
-        for (scope, document) in within {
-            by_scope.entry(scope).or_default().push(document);
-        }
-        for (scope, parents) in by_scope {
-            documents::delete_children(tx, scope, &parents, &[]).await?;
-        }
-        Ok(())
     }
 
     /// Changes what a document is called, where it comes from and what is known

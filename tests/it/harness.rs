@@ -23,8 +23,8 @@ use footnote_ingest::corpus::Corpus;
 use footnote_ingest::scope::Scope;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
@@ -66,6 +66,22 @@ impl Rig {
         change(&mut config);
         let corpus = Corpus::open(db, config).await.unwrap();
         Self { corpus, postgres, folder }
+    }
+
+    /// How many deadlocks the database had to break. The corpus is of no use
+    /// afterwards: what a connection counted is known when it has ended.
+    pub async fn deadlocks(&self) -> i64 {
+        self.corpus.db.close().await;
+        let mut db = PgConnection::connect_with(&self.corpus.db.connect_options()).await.unwrap();
+        let alone = r"
+            select count(*) = 1 from pg_stat_activity
+            where datname = current_database() and backend_type = 'client backend'
+        ";
+        while !sqlx::query_scalar::<_, bool>(alone).fetch_one(&mut db).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+        sqlx::query_scalar(deadlocks).fetch_one(&mut db).await.unwrap()
     }
 
     pub async fn stop(self) {

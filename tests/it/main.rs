@@ -47,6 +47,7 @@ mod killed_deletes;
 mod kills;
 mod limits;
 mod live;
+mod lock_order;
 mod long_talks;
 mod loops;
 mod mcp_door;

@@ -1,5 +1,6 @@
 //! The first line: claim, read, cut, index the words, publish.
 
+mod members;
 mod prepare;
 mod publish;
 mod refuse;

@@ -89,13 +89,17 @@ pub async fn apply(
         return Err(Error::Invalid { field: "key", problem });
     }
     write(tx, document, &after, edit.version).await?;
+    let mut again = Vec::new();
+    if after.again {
+        again.push(jobs::NewJob { document, bytes: before.bytes, priority: 0 });
+    }
     if moves {
         retitle(tx, &[document], &before.key, &after.key).await?;
-        rename_children(tx, scope, document, &before, &after).await?;
+        again.extend(rename_children(tx, scope, document, &before, &after).await?);
     }
-    if after.again {
-        let job = jobs::NewJob { document, bytes: before.bytes, priority: 0 };
-        jobs::enqueue(&mut **tx, scope, &job).await?;
+    again.sort_unstable_by_key(|job| job.document);
+    for job in &again {
+        jobs::enqueue(&mut **tx, scope, job).await?;
     }
     Ok(())
 }
@@ -171,14 +175,15 @@ async fn retitle(tx: &mut sqlx::PgTransaction<'_>, documents: &[DocumentId], old
 }
 
 /// Those that lie within a document's file have keys that begin with its own.
+/// Returns what is to be read again: who reads one of them now has its old key.
 async fn rename_children(
     tx: &mut sqlx::PgTransaction<'_>,
     scope: Scope,
     parent: DocumentId,
     before: &Before,
     after: &After,
-) -> sqlx::Result<()> {
-    let mut children = sqlx::query!(
+) -> sqlx::Result<Vec<jobs::NewJob>> {
+    let children = sqlx::query!(
         r#"
         with recursive family as (
             select id from documents where owner_id = $1 and parent_id = $2 and deleted_at is null
@@ -212,14 +217,10 @@ async fn rename_children(
     )
     .fetch_all(&mut **tx)
     .await?;
-    children.sort_by_key(|child| child.id);
-    // Who reads one of them now has its old key.
-    for child in children.iter().filter(|child| child.stage == Stage::Queued) {
-        let job = jobs::NewJob { document: child.id, bytes: child.bytes, priority: 0 };
-        jobs::enqueue(&mut **tx, scope, &job).await?;
-    }
     let ids: Vec<DocumentId> = children.iter().map(|child| child.id).collect();
-    retitle(tx, &ids, &before.key, &after.key).await
+    retitle(tx, &ids, &before.key, &after.key).await?;
+    let queued = children.iter().filter(|child| child.stage == Stage::Queued);
+    Ok(queued.map(|child| jobs::NewJob { document: child.id, bytes: child.bytes, priority: 0 }).collect())
 }
 
 /// Keeps the version that a source tells of what has not changed.

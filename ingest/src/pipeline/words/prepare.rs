@@ -30,6 +30,8 @@ pub(super) struct Prepared {
     pub scope: Scope,
     pub revision: RevisionId,
     pub parsed: Parsed,
+    /// SHA-256 of each file that it holds.
+    pub member_sha256: Vec<Vec<u8>>,
     pub title: String,
     pub text_sha256: Vec<u8>,
     pub chunks: Vec<Chunk>,
@@ -144,6 +146,19 @@ fn cut(
     let embedding = |(chunk, text): (&Chunk, &str)| embeddings::derived_id(&contextual(named, chunk, text));
     let embeddings = chunks.iter().zip(texts).map(embedding).collect();
     let text_sha256 = Sha256::digest(parsed.text.as_bytes()).to_vec();
+    let member_sha256 = parsed.members.iter().map(|member| Sha256::digest(&member.bytes).to_vec()).collect();
     let (scope, revision) = (Scope::stored(queued.owner), revisions::derived_id(queued.id, queued.version));
-    Ok(Prepared { claim, queued, scope, revision, parsed, title, text_sha256, chunks, ranges, embeddings })
+    Ok(Prepared {
+        claim,
+        queued,
+        scope,
+        revision,
+        parsed,
+        member_sha256,
+        title,
+        text_sha256,
+        chunks,
+        ranges,
+        embeddings,
+    })
 }

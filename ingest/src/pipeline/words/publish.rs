@@ -3,11 +3,12 @@
 
 use sqlx::Acquire;
 
+use super::members;
 use super::prepare::{Batch, Prepared};
 use super::refuse::{self, Refused};
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::ids::{DocumentId, JobId, RevisionId, UserId};
+use crate::ids::{JobId, RevisionId, UserId};
 use crate::parse::ParseError;
 use crate::quota::Usage;
 use crate::reader::Unread;
@@ -59,11 +60,12 @@ pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepare
     if !generations::hold_live(&mut tx, space.generation).await? {
         return Err(Error::ChangedOver);
     }
+    members::lock(&mut tx, documents).await?;
     let held = jobs::hold(&mut tx, &claims).await?;
     let documents: Vec<&Prepared> = documents.iter().filter(|document| held.contains(&document.claim.id)).collect();
-    let nested: Vec<DocumentId> = documents.iter().filter(|it| is_nested(it)).map(|it| it.queued.id).collect();
-    family::lock(&mut tx, &nested).await?;
     let Admitted { jobs, published, refused } = admit(corpus, &mut tx, &mut gate, &documents).await?;
+    let admitted = documents.iter().copied().filter(|document| jobs.contains(&document.claim.id));
+    members::keep(&mut tx, admitted).await?;
     jobs::finish(&mut tx, &jobs).await?;
     jobs::advance(&mut tx, &jobs).await?;
     for refused in &refused {
@@ -158,19 +160,14 @@ async fn show(
     let published = stages::publish(tx, &ids).await?;
     purges::enqueue_replaced(&mut **tx, &published).await?;
     for document in documents.iter().filter(|document| !document.parsed.members.is_empty()) {
-        if is_nested(document) && !has_room(corpus, tx, document).await? {
+        if members::is_nested(document) && !has_room(corpus, tx, document).await? {
             return Ok(Err(ParseError::TooMany { limit: corpus.config.max_within }.into()));
         }
-        corpus.submit_members(tx, document.scope, &document.queued, &document.parsed.members).await?;
+        members::submit(tx, document).await?;
     }
     let empty = documents.iter().filter(|document| document.parsed.members.is_empty());
-    corpus.drop_members(tx, empty.map(|document| (document.scope, document.queued.id))).await?;
+    members::drop_all(tx, empty.map(|document| (document.scope, document.queued.id))).await?;
     Ok(Ok(published.len()))
-}
-
-/// Whether a document holds others and lies within one: an archive in a mail.
-fn is_nested(document: &Prepared) -> bool {
-    document.queued.depth > 0 && !document.parsed.members.is_empty()
 }
 
 /// Whether what a document holds may be added to what came with it.
