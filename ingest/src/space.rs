@@ -6,14 +6,13 @@
 mod open;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use sqlx::PgPool;
 use sqlx::types::Json;
 use tokio::sync::Mutex;
 
-use self::open::{open_embedder, open_index, remove, sweep};
+use self::open::{open_embedder, open_index, remove, remove_discarded, sweep};
 use crate::config::Config;
 use crate::embed::Embedder;
 use crate::error::{Error, Result};
@@ -21,10 +20,6 @@ use crate::ids::{GenerationId, UserId};
 use crate::index::Index;
 use crate::scope::Scope;
 use crate::store::generations::{self, Generation, State};
-
-/// How long the collection of an index that was discarded stays on a server,
-/// at least.
-const GRACE: Duration = Duration::from_mins(1);
 
 /// Questions whose vectors are kept: a few megabytes.
 const ASKED: usize = 1024;
@@ -89,8 +84,8 @@ struct Open {
     building: Option<Arc<Space>>,
     /// The indexes of all generations.
     held: Vec<Held>,
-    /// Forgotten by the database, but perhaps still searched; since when.
-    leaving: Vec<(Held, Instant)>,
+    /// Forgotten by the database, but perhaps still searched.
+    leaving: Vec<Held>,
 }
 
 /// The index of a generation. Its model is not needed to delete points.
@@ -194,12 +189,11 @@ impl Spaces {
         drop(known);
         let gone = self.write().follow(held, live);
         for held in gone {
-            if let Err((held, error)) = remove(held, config).await {
+            if let Err(error) = remove(held, config) {
                 tracing::warn!(%error, "an index that is not used any more could not be removed");
-                self.write().leaving.extend(held.map(|held| (held, Instant::now())));
             }
         }
-        Ok(())
+        remove_discarded(db, config).await
     }
 
     /// The space of a generation that is to be live.
@@ -233,7 +227,7 @@ impl Open {
         let before = std::mem::replace(&mut self.held, held);
         let stays = |id: GenerationId| self.held.iter().any(|held| held.generation.id == id);
         let left = before.into_iter().filter(|held| !stays(held.generation.id));
-        self.leaving.extend(left.map(|held| (held, Instant::now())));
+        self.leaving.extend(left);
         if let Some(live) = live {
             self.live = live;
         }
@@ -242,12 +236,7 @@ impl Open {
             self.held.iter().any(is)
         };
         self.building = self.building.take().filter(built);
-        let is_free = |(held, since): &mut (Held, Instant)| match &held.index {
-            Index::Edge(_) => !held.index.is_shared(),
-            // Other processes may not have heard of it yet.
-            Index::Server(_) => since.elapsed() > GRACE,
-        };
-        self.leaving.extract_if(.., is_free).map(|(held, _)| held).collect()
+        self.leaving.extract_if(.., |held| !held.index.is_shared()).collect()
     }
 }
 

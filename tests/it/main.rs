@@ -26,6 +26,7 @@ mod contention;
 mod conversing;
 mod counting;
 mod delete_while_asking;
+mod discarded;
 mod edits;
 mod embedded_postgres;
 mod estate;

@@ -80,6 +80,28 @@ impl ServerIndex {
     /// [`Error::Index`] when the server does not answer,
     /// [`Error::IndexMismatch`] when the collection has vectors of another size.
     pub async fn open(config: &ServerConfig, dimensions: usize) -> Result<Self> {
+        let index = Self::connect(config)?;
+        match index.exists(config).await? {
+            true => index.check_dimensions(dimensions).await?,
+            false => index.create(config, dimensions).await?,
+        }
+        Ok(index)
+    }
+
+    /// Removes the collection. Whether it was there.
+    ///
+    /// # Errors
+    /// [`Error::Index`] when the server does not answer, or refuses.
+    pub async fn remove(config: &ServerConfig) -> Result<bool> {
+        let index = Self::connect(config)?;
+        if !index.exists(config).await? {
+            return Ok(false);
+        }
+        index.client.delete_collection(&index.collection).await.map_err(server_error)?;
+        Ok(true)
+    }
+
+    fn connect(config: &ServerConfig) -> Result<Self> {
         let mut builder = Qdrant::from_url(&config.url)
             .timeout(config.timeout)
             .connect_timeout(Duration::from_secs(5))
@@ -88,23 +110,11 @@ impl ServerIndex {
             builder.set_api_key(key.expose_secret());
         }
         let client = builder.build().map_err(|error| unreachable(config, &error))?;
-        let index = Self { client, collection: config.collection.clone() };
-        let exists =
-            index.client.collection_exists(&index.collection).await.map_err(|error| unreachable(config, &error))?;
-        match exists {
-            true => index.check_dimensions(dimensions).await?,
-            false => index.create(config, dimensions).await?,
-        }
-        Ok(index)
+        Ok(Self { client, collection: config.collection.clone() })
     }
 
-    /// Removes the collection.
-    ///
-    /// # Errors
-    /// [`Error::Index`].
-    pub async fn remove(&self) -> Result<()> {
-        self.client.delete_collection(&self.collection).await.map_err(server_error)?;
-        Ok(())
+    async fn exists(&self, config: &ServerConfig) -> Result<bool> {
+        self.client.collection_exists(&self.collection).await.map_err(|error| unreachable(config, &error))
     }
 
     async fn create(&self, config: &ServerConfig, dimensions: usize) -> Result<()> {

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Held;
@@ -12,7 +13,7 @@ use crate::disk::DiskGuard;
 use crate::embed::{Embedder, HashEmbedder, LocalEmbedder, ProviderEmbedder};
 use crate::error::{Error, Result};
 use crate::index::{EdgeIndex, Index, ServerIndex};
-use crate::store::generations::Generation;
+use crate::store::generations::{self, Generation};
 
 /// The index of these settings, for vectors of so many dimensions.
 pub(super) async fn open_index(index: &IndexConfig, dimensions: usize, config: &Config) -> Result<Index> {
@@ -26,24 +27,30 @@ pub(super) async fn open_index(index: &IndexConfig, dimensions: usize, config: &
     })
 }
 
-/// Removes an index that no generation names any more.
-/// What could not be removed but may be tried again is given back.
-pub(super) async fn remove(held: Held, config: &Config) -> std::result::Result<(), (Option<Held>, Error)> {
-    if let Index::Server(server) = &held.index {
-        return match server.remove().await {
-            Ok(()) => Ok(()),
-            Err(error) => Err((Some(held), error)),
-        };
-    }
-    match config.index.named(&held.generation.suffix) {
-        IndexConfig::Edge(folder) => {
-            // Closed first: it writes once more when it ends.
-            drop(held);
-            // What is left is swept up at the next start.
-            remove_folder(&folder).map_err(|error| (None, error))
+/// Removes the folder of an index that nobody in this process uses any more. A
+/// collection on a server is others' too: see [`remove_discarded`].
+pub(super) fn remove(held: Held, config: &Config) -> Result<()> {
+    let IndexConfig::Edge(folder) = config.index.named(&held.generation.suffix) else { return Ok(()) };
+    // Closed first: it writes once more when it ends.
+    drop(held);
+    // What is left is swept up at the next start.
+    remove_folder(&folder)
+}
+
+/// Removes from a server what was discarded a while ago, by whichever process:
+/// one that ended then may have been the only one. What cannot be removed now is
+/// left for later.
+pub(super) async fn remove_discarded(db: &PgPool, config: &Config) -> Result<()> {
+    for suffix in generations::take_discarded(db).await? {
+        if let IndexConfig::Server(server) = config.index.named(&suffix)
+            && let Err(error) = ServerIndex::remove(&server).await
+        {
+            tracing::warn!(%error, collection = server.collection, "an index that is not used any more could not be removed");
+            continue;
         }
-        IndexConfig::Server(_) => Ok(()),
+        generations::removed(db, &suffix).await?;
     }
+    Ok(())
 }
 
 /// Removes the folders of indexes that were forgotten while they were in use,

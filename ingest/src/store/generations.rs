@@ -6,6 +6,7 @@
 //! the other one lacks a revision that queries see.
 
 mod coverage;
+mod discarded;
 mod switch;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 
 pub use coverage::{Coverage, Current, add, advance, chunks, coverage, forget_replaced, missing, unembedded};
+pub use discarded::{delete, removed, take_discarded};
 pub use switch::switch;
 
 use crate::config::EmbedderSetup;
@@ -112,22 +114,6 @@ pub async fn set_up(
     .execute(db)
     .await?;
     Ok(())
-}
-
-/// Forgets a generation, if it still stands where it stood and is not live.
-/// Returns whether it did.
-///
-/// # Errors
-/// What the database says.
-pub async fn delete(db: impl PgExecutor<'_>, generation: &Generation) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
-        "delete from generations where id = $1 and state = $2 and state <> 'live'",
-        generation.id as _,
-        generation.state as _,
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() > 0)
 }
 
 /// Has the generation that was live before catch up again.
