@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use footnote_ingest::cli::IngestArgs;
+use footnote_ingest::rights;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
@@ -207,7 +208,7 @@ fn on_interrupt() -> Result<CancellationToken, Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(anyhow::Error::from)?;
     let token = CancellationToken::new();
     let cancel = token.clone();
-    tokio::spawn(async move {
+    rights::spawn(async move {
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -1,7 +1,7 @@
 //! The ledger: what calls took that are passed on to a provider, written down a
 //! batch at a time and behind everybody's back. Imports storage.
 
-use footnote_ingest::rights::as_system;
+use footnote_ingest::rights::{self, as_system};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -31,7 +31,7 @@ impl Ledger {
     pub fn start(db: PgPool) -> Self {
         let (writer, entries) = mpsc::channel(WAITING);
         // What all accounts' calls took.
-        tokio::spawn(as_system(write(db, entries)));
+        rights::spawn(as_system(write(db, entries)));
         Self { writer }
     }
 

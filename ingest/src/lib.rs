@@ -12,6 +12,8 @@
 //! 4. [`space`], [`corpus`], [`pipeline`], [`doctor`], [`reembed`]
 //! 5. [`cli`]: the `ingest` command's arguments and report
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test has all rights, and a clock of its own"))]
+
 pub mod chunk;
 pub mod cli;
 pub mod config;

@@ -58,7 +58,9 @@ pub fn during<T>(rights: Rights, step: impl FnOnce() -> T) -> T {
     PRESENT.sync_scope(rights, step)
 }
 
-/// Starts a task that has the rights of the present one.
+/// Starts a task that has the rights of the present one, unless `work` is done
+/// with others.
+#[expect(clippy::disallowed_methods, reason = "every task is started here")]
 pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send + 'static> + Send + 'static,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use footnote_ingest::rights::as_owner;
+use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 
 use super::files;
@@ -119,7 +119,7 @@ async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, 
     // In a task of its own: a caller that goes away in the middle must not leave
     // half a question behind.
     let who = Who::present(scope.owner());
-    let taken = tokio::spawn(as_owner(scope, take(app.clone(), scope, who, conversation, ask, subject))).await;
+    let taken = rights::spawn(as_owner(scope, take(app.clone(), scope, who, conversation, ask, subject))).await;
     taken.map_err(anyhow::Error::from)?
 }
 
@@ -172,7 +172,7 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     let follows = question.parent.is_some();
     let taken = Taken { asked, follows, conversation, provider, record, ask, files, embedding, reservation };
     let generation = Generation::new(app.clone(), scope, taken);
-    tokio::spawn(as_owner(scope, make(app, scope, asked.answer, live, generation)));
+    rights::spawn(as_owner(scope, make(app, scope, asked.answer, live, generation)));
     Ok(asked)
 }
 
@@ -213,7 +213,7 @@ async fn kept_by_another(app: &App, scope: Scope, key: &IdempotencyKey) -> Resul
 /// Makes the answer, and closes its stream whatever happens.
 async fn make(app: App, scope: Scope, answer: MessageId, live: Arc<Live>, generation: Generation) {
     // In a task of its own: a panic in it must not leave its readers waiting.
-    let made = tokio::spawn(as_owner(scope, generation.run(Arc::clone(&live))));
+    let made = rights::spawn(as_owner(scope, generation.run(Arc::clone(&live))));
     if let Err(error) = made.await {
         tracing::error!(message.id = %answer, %error, "the making of an answer ended early");
         record::abandon(&app, scope, answer, &live).await;

@@ -34,7 +34,7 @@ impl Journal {
     pub fn start(db: PgPool) -> Self {
         let (writer, entries) = mpsc::channel(BATCH);
         // It stores what all accounts' answers say.
-        tokio::spawn(rights::as_system(write(db, entries)));
+        rights::spawn(rights::as_system(write(db, entries)));
         Self { writer }
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use footnote_ingest::rights::as_system;
+use footnote_ingest::rights::{self, as_system};
 use sqlx::postgres::PgListener;
 use tokio::task::JoinHandle;
 
@@ -31,7 +31,7 @@ impl Keeper {
     /// Starts it.
     #[must_use]
     pub fn start(app: &App) -> Self {
-        Self { tasks: [tokio::spawn(as_system(beat(app.clone()))), tokio::spawn(as_system(listen(app.clone())))] }
+        Self { tasks: [rights::spawn(as_system(beat(app.clone()))), rights::spawn(as_system(listen(app.clone())))] }
     }
 }
 

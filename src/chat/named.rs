@@ -1,7 +1,7 @@
 //! Chats whose ids callers choose: what they ask in them becomes questions in
 //! ordinary conversations. What was said is known from our own rows alone.
 
-use footnote_ingest::rights::as_owner;
+use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 
 use super::approve;
@@ -64,7 +64,7 @@ pub async fn speak(app: &App, scope: Scope, said: Said) -> Result<Answering> {
     // In a task of its own: a caller that goes away in the middle must not leave
     // a question whose id is not known.
     let who = Who::present(scope.owner());
-    let taken = tokio::spawn(as_owner(scope, who.during(take(app.clone(), scope, said)))).await;
+    let taken = rights::spawn(as_owner(scope, who.during(take(app.clone(), scope, said)))).await;
     taken.map_err(anyhow::Error::from)?
 }
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use footnote_ingest::rights::as_owner;
+use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 use futures::stream::{self, BoxStream, StreamExt};
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ pub(super) async fn chat(
     // In a task of its own: a caller that goes away in the middle must not leave
     // a conversation without its question.
     let who = Who::present(scope.owner());
-    let taken = tokio::spawn(as_owner(scope, who.during(take(app.clone(), scope, say))))
+    let taken = rights::spawn(as_owner(scope, who.during(take(app.clone(), scope, say))))
         .await
         .map_err(anyhow::Error::from)
         .map_err(Error::from)?;

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use footnote_ingest::rights;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -168,7 +169,7 @@ impl Limits {
     /// the limits are used. For the process that serves callers.
     pub fn keep(&self) {
         let inner = Arc::downgrade(&self.0);
-        tokio::spawn(async move {
+        rights::spawn(async move {
             loop {
                 tokio::time::sleep(SIGN).await;
                 let Some(inner) = Weak::upgrade(&inner) else { return };

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use footnote_ingest::rights;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -49,7 +50,7 @@ impl Process {
         let (Some(stdout), Some(stdin), Some(stderr)) = pipes else {
             return Err(io::Error::other("it has no pipes"));
         };
-        tokio::spawn(log(stderr, Arc::clone(peer)));
+        rights::spawn(log(stderr, Arc::clone(peer)));
         Ok((process, stdout, stdin))
     }
 

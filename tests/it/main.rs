@@ -2,6 +2,7 @@
 //! clients; on a real private Postgres, a real index and the real model.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends at what it did not expect")]
+#![expect(clippy::disallowed_methods, reason = "a test has all rights")]
 
 mod accounts;
 mod api_changes;

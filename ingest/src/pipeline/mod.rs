@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::index::Index;
-use crate::rights::as_system;
+use crate::rights::{self, as_system};
 use crate::store::{generations, jobs};
 
 /// First wait after a failure; doubles up to [`LONGEST_WAIT`].
@@ -80,7 +80,7 @@ impl Workers {
         let words = words::Line::new(corpus.clone(), Arc::clone(&signals));
         let vectors = vectors::Line::new(corpus.clone(), signals);
         let leases = vec![words.leases(), vectors.leases()];
-        let heartbeat = tokio::spawn(as_system(leases::heartbeat(corpus.clone(), leases, Arc::clone(&corpus.work))));
+        let heartbeat = rights::spawn(as_system(leases::heartbeat(corpus.clone(), leases, Arc::clone(&corpus.work))));
         let mut lines = JoinSet::new();
         lines.spawn(as_system(words.run_rounds(stop.clone())));
         lines.spawn(as_system(vectors.run_rounds(stop.clone())));

@@ -1,5 +1,5 @@
 //! Parsers in processes of their own: a hostile file costs one document, never
-//! the server. Imports the document and parse types only.
+//! the server. Imports the document and parse types, and rights.
 //!
 //! A [`Sandbox`] keeps a few children of the same program, each of which reads
 //! many files one after another ([`serve`]). A child has limits on memory,

@@ -1,5 +1,5 @@
 //! One child process, seen from the parent: start it, hand it files, tell why
-//! it ended. Imports the protocol.
+//! it ended. Imports the protocol and rights.
 
 use std::borrow::Cow;
 use std::os::unix::process::ExitStatusExt;
@@ -16,6 +16,7 @@ use super::protocol::{self, Bounds, Confinement, Frame, FrameError, Outcome, Rep
 use super::refusal::{Limit, Refusal};
 use crate::document::Parsed;
 use crate::parse::{ParseError, Purpose, Source};
+use crate::rights;
 
 /// How long a child may take to get ready.
 const START: Duration = Duration::from_secs(20);
@@ -70,7 +71,7 @@ impl Worker {
         else {
             return Err(unavailable("its pipes are missing".into()));
         };
-        let last_words = tokio::spawn(last_of(errors));
+        let last_words = rights::spawn(last_of(errors));
         let confinement = Confinement { memory: false, landlock: false, seccomp: false, inherited: 0 };
         let output = BufReader::new(output);
         let mut worker = Self { child, input, output, last_words, served: 0, confinement };

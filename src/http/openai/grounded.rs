@@ -1,7 +1,7 @@
 //! Answers over documents: asked in a hidden conversation of their own, through
 //! the same service as every other question.
 
-use footnote_ingest::rights::as_owner;
+use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 
 use super::super::error::ApiError;
@@ -158,6 +158,6 @@ impl Drop for Held {
                 tracing::warn!(conversation.id = %conversation, %error, "a conversation could not be forgotten");
             }
         };
-        tokio::spawn(as_owner(scope, end));
+        rights::spawn(as_owner(scope, end));
     }
 }

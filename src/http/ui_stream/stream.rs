@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use footnote_ingest::rights::as_owner;
+use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 use futures::stream::{self, BoxStream, StreamExt};
 use serde_json::Value;
@@ -127,7 +127,7 @@ impl Reader {
     fn hold(&self, seq: i32) {
         let Some(hold) = self.app.hub.hold(self.answering.answer, seq) else { return };
         let (app, scope, answer) = (self.app.clone(), self.scope, self.answering.answer);
-        tokio::spawn(as_owner(scope, async move {
+        rights::spawn(as_owner(scope, async move {
             let _hold = hold;
             if let Ok(mut events) = chat::follow(&app, scope, answer, seq).await {
                 events.next().await;

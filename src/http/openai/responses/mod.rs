@@ -11,7 +11,7 @@ mod writer;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use footnote_ingest::index::MetaFilter;
-use footnote_ingest::rights::as_owner;
+use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::collections;
 use futures::stream::{self, StreamExt};
@@ -186,7 +186,7 @@ async fn over_documents(
 /// given up for want of one.
 fn listen(app: &App, scope: Scope, answer: MessageId) {
     let app = app.clone();
-    tokio::spawn(as_owner(scope, async move {
+    rights::spawn(as_owner(scope, async move {
         if let Err(error) = chat::wait(&app, scope, answer).await {
             tracing::debug!(message.id = %answer, %error, "an answer in the background was not followed to its end");
         }
