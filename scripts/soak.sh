@@ -34,5 +34,6 @@ amount FOOTNOTE_EXCHANGES 200
 amount FOOTNOTE_HALF_OPEN 2000
 amount FOOTNOTE_OPEN_STREAMS 200
 amount FOOTNOTE_FOREIGN_STREAMS 100
+amount FOOTNOTE_SAME_QUESTIONS 1000
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"

@@ -67,6 +67,7 @@ mod owners;
 mod pages;
 mod paid_once;
 mod people;
+mod private_caches;
 mod private_streams;
 mod provider;
 mod queue;
