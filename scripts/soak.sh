@@ -35,5 +35,8 @@ amount FOOTNOTE_HALF_OPEN 2000
 amount FOOTNOTE_OPEN_STREAMS 200
 amount FOOTNOTE_FOREIGN_STREAMS 100
 amount FOOTNOTE_SAME_QUESTIONS 1000
+amount FOOTNOTE_PRIVATE_USERS 50
+amount FOOTNOTE_PRIVATE_DOCUMENTS 200
+amount FOOTNOTE_PRIVATE_QUERIES 10000
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"

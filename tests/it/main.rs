@@ -68,6 +68,7 @@ mod pages;
 mod paid_once;
 mod people;
 mod private_caches;
+mod private_search;
 mod private_streams;
 mod provider;
 mod queue;
