@@ -38,5 +38,6 @@ amount FOOTNOTE_SAME_QUESTIONS 1000
 amount FOOTNOTE_PRIVATE_USERS 50
 amount FOOTNOTE_PRIVATE_DOCUMENTS 200
 amount FOOTNOTE_PRIVATE_QUERIES 10000
+amount FOOTNOTE_ODD_TEXTS 200
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"
