@@ -37,6 +37,7 @@ mod fences;
 mod files;
 mod fleet;
 mod framing;
+mod forced_errors;
 mod frozen;
 mod hardening;
 mod harness;
