@@ -54,8 +54,17 @@ impl Footnote {
 
     /// A running server with more in its environment.
     pub fn serve_with(&self, environment: impl IntoIterator<Item = (&'static str, String)>) -> Server {
+        self.serve_telling(environment, Stdio::inherit())
+    }
+
+    /// The same, with its log elsewhere.
+    pub fn serve_telling(
+        &self,
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+        log: impl Into<Stdio>,
+    ) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
-        let mut child = command.envs(environment).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.envs(environment).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let started: Value = serde_json::from_str(&line).expect("the server says where it answers");

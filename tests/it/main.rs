@@ -91,6 +91,7 @@ mod schedules;
 mod scripted;
 mod sharing;
 mod sign_ins;
+mod silent_logs;
 mod simple_chat;
 mod sources;
 mod talk;
