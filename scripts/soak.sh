@@ -39,5 +39,6 @@ amount FOOTNOTE_PRIVATE_USERS 50
 amount FOOTNOTE_PRIVATE_DOCUMENTS 200
 amount FOOTNOTE_PRIVATE_QUERIES 10000
 amount FOOTNOTE_ODD_TEXTS 200
+amount FOOTNOTE_GUESSES 1000
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends at what it did not expect")]
 #![expect(clippy::disallowed_methods, reason = "a test has all rights")]
 
+mod account_names;
 mod accounts;
 mod api_changes;
 mod api_chat;
