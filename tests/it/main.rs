@@ -70,6 +70,7 @@ mod overload;
 mod owners;
 mod pages;
 mod paid_once;
+mod password_memory;
 mod people;
 mod private_caches;
 mod private_search;
