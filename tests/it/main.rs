@@ -33,6 +33,7 @@ mod described;
 mod edits;
 mod embedded_postgres;
 mod estate;
+mod every_way;
 mod fair_shares;
 mod fences;
 mod files;
