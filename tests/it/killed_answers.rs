@@ -8,17 +8,13 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use footnote::storage::embedded::EmbeddedPostgres;
 use futures::future::join_all;
 use reqwest::Client;
 use serde_json::{Value, json};
-use sqlx::PgPool;
-use tempfile::TempDir;
 
 use crate::canaries::until;
-use crate::command::{Footnote, Server};
 use crate::counting::{Counting, Faults};
-use crate::harness::{folder, start_postgres};
+use crate::plant::Plant;
 use crate::random::Random;
 use crate::reading::{amount, assert_whole, frames, last_id, numbered, question, said, varying, words};
 use crate::scripted::Scripted;
@@ -34,52 +30,6 @@ const PAUSE: u64 = 10;
 const KILLED: Range<u64> = 100..2_000;
 /// How long after a restart an answer may still be said to be made.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// What servers stand on that are killed.
-struct Plant {
-    db: PgPool,
-    footnote: Footnote,
-    environment: Vec<(&'static str, String)>,
-    postgres: EmbeddedPostgres,
-    folder: TempDir,
-}
-
-impl Plant {
-    async fn start(provider: &Scripted, embedder: &Counting) -> Self {
-        let folder = folder();
-        let (postgres, url) = start_postgres(&folder).await;
-        let db = PgPool::connect(&url).await.unwrap();
-        let mut environment = vec![
-            ("DATABASE_URL", url),
-            ("OPENAI_BASE_URL", provider.url.clone()),
-            ("OPENAI_API_KEY", "sk-canary".to_owned()),
-            ("FOOTNOTE_MODEL", "scripted".to_owned()),
-            ("FOOTNOTE_REWRITE_QUESTIONS", "false".to_owned()),
-        ];
-        environment.extend(embedder.environment());
-        Self { db, footnote: Footnote::new(), environment, postgres, folder }
-    }
-
-    fn serve(&self) -> Server {
-        self.footnote.serve_with(self.environment.clone())
-    }
-
-    /// Waits until no answer is said to be made.
-    async fn quiet(&self) {
-        let query = "select count(*) from messages where status = 'running'";
-        until("end of what was killed", async || {
-            let running: i64 = sqlx::query_scalar(query).fetch_one(&self.db).await.unwrap();
-            (running == 0).then_some(())
-        })
-        .await;
-    }
-
-    async fn stop(self) {
-        self.db.close().await;
-        self.postgres.stop().await.unwrap();
-        drop(self.folder);
-    }
-}
 
 /// What a reader of an answer has seen.
 struct Seen {

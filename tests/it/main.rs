@@ -76,6 +76,7 @@ mod people;
 mod private_caches;
 mod private_search;
 mod private_streams;
+mod plant;
 mod provider;
 mod queue;
 mod quotas;
