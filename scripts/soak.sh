@@ -41,5 +41,7 @@ amount FOOTNOTE_PRIVATE_QUERIES 10000
 amount FOOTNOTE_ODD_TEXTS 200
 amount FOOTNOTE_GUESSES 1000
 amount FOOTNOTE_SIGN_INS 200
+amount FOOTNOTE_SLOW_READERS 200
+amount FOOTNOTE_SLOW_SECONDS 600
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"

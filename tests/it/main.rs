@@ -97,6 +97,7 @@ mod sharing;
 mod sign_ins;
 mod silent_logs;
 mod simple_chat;
+mod slow_readers;
 mod sources;
 mod talk;
 mod titles;
