@@ -43,5 +43,6 @@ amount FOOTNOTE_GUESSES 1000
 amount FOOTNOTE_SIGN_INS 200
 amount FOOTNOTE_SLOW_READERS 200
 amount FOOTNOTE_SLOW_SECONDS 600
+amount FOOTNOTE_FUZZ 1000000
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"

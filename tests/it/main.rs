@@ -83,6 +83,7 @@ mod quotas;
 mod quoting;
 mod quoting_random;
 mod random;
+mod raw_requests;
 mod readers;
 mod reading;
 mod reading_on;
