@@ -44,6 +44,7 @@ mod frozen;
 mod hardening;
 mod harness;
 mod held;
+mod huge_requests;
 mod idempotency;
 mod images;
 mod injections;
