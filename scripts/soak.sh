@@ -44,5 +44,6 @@ amount FOOTNOTE_SIGN_INS 200
 amount FOOTNOTE_SLOW_READERS 200
 amount FOOTNOTE_SLOW_SECONDS 600
 amount FOOTNOTE_FUZZ 1000000
+amount FOOTNOTE_POOL_SECONDS 600
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"

@@ -78,6 +78,7 @@ mod private_caches;
 mod private_search;
 mod private_streams;
 mod plant;
+mod pools;
 mod provider;
 mod queue;
 mod quotas;
