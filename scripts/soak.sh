@@ -45,5 +45,6 @@ amount FOOTNOTE_SLOW_READERS 200
 amount FOOTNOTE_SLOW_SECONDS 600
 amount FOOTNOTE_FUZZ 1000000
 amount FOOTNOTE_POOL_SECONDS 600
+amount FOOTNOTE_ROLLS 50
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"

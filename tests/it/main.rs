@@ -94,6 +94,7 @@ mod reembed;
 mod repeats;
 mod replicas;
 mod resume;
+mod rolling;
 mod schedules;
 mod scripted;
 mod sharing;
