@@ -1,5 +1,10 @@
 //! Limits towards callers, through the doors: what is told, what is refused, and
 //! who shares.
+//!
+//! `FOOTNOTE_EDGES` sets how often fifty come at once at the edge of a day (5 times
+//! unless set; 100 in `make soak`).
+
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use footnote::config::Settings;
@@ -9,7 +14,9 @@ use serde_json::json;
 use crate::harness::Reply;
 use crate::harness::TestApp;
 use crate::live::{Live, OPEN};
-use crate::reading::talking;
+use crate::people::Person;
+use crate::random::Random;
+use crate::reading::{amount, question, talking};
 use crate::scripted::{Script, pieces};
 
 async fn live(change: impl FnOnce(&mut Settings)) -> (TestApp, Live) {
@@ -93,6 +100,67 @@ async fn fifty_questions_at_the_edge_of_a_day_go_beyond_it_by_one_at_most() {
         assert!(["rate_limited:tokens", "quota_exceeded:tokens"].contains(&reply.code().as_str()), "{}", reply.text());
     }
     assert_used_up(&app.post(&conversations[0], &question).await);
+    app.stop().await;
+}
+
+/// Tokens that the scripted model says each answer took.
+const ANSWER: u64 = 129;
+/// Those who come at once.
+const AT_ONCE: usize = 50;
+
+/// Lets somebody spend some of a day, then come fifty times at once, then go on
+/// until nothing is left. Returns how many answers there were at once, and in all.
+async fn edge(person: &Person, spent: usize, pause: Duration) -> (usize, usize) {
+    let mut conversations = vec![];
+    for _ in 0..AT_ONCE {
+        conversations.push(person.conversation().await);
+    }
+    let ask = async |n: usize| person.post(&conversations[n % AT_ONCE], &json!({ "content": question(n) })).await;
+    for n in 0..spent {
+        let reply = ask(n).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+    }
+    let replies = join_all((0..AT_ONCE).map(async |n| {
+        tokio::time::sleep(pause * u32::try_from(n % 5).unwrap()).await;
+        ask(spent + n).await
+    }))
+    .await;
+    let through = replies.iter().filter(|reply| reply.status == StatusCode::OK).count();
+    for reply in replies.iter().filter(|reply| reply.status != StatusCode::OK) {
+        assert!(["rate_limited:tokens", "quota_exceeded:tokens"].contains(&reply.code().as_str()), "{}", reply.text());
+    }
+    let mut all = spent + through;
+    for n in 0..AT_ONCE {
+        let reply = ask(spent + AT_ONCE + n).await;
+        if reply.status != StatusCode::OK {
+            assert_used_up(&reply);
+            return (through, all);
+        }
+        all += 1;
+    }
+    panic!("a day has no end: {all} answers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_often_fifty_come_at_the_edge_of_a_day_it_is_crossed_by_one_at_most() {
+    const LIMIT: u64 = 4 * ANSWER - 50;
+    let edges = amount("FOOTNOTE_EDGES", 5);
+    let mut random = Random::seeded();
+    let script = Script::SaysSlowly(pieces("The pump holds 4 bar."), Duration::from_millis(1));
+    let (app, provider) = talking(script, |settings| settings.limits.tokens = LIMIT).await;
+    let (mut at_once, mut before) = (vec![], 0);
+    for n in 0..edges {
+        let person = Person::new(&app, &format!("person-{n}")).await;
+        let pause = Duration::from_millis(random.below(20));
+        let (through, all) = edge(&person, random.index(4), pause).await;
+        at_once.push(through);
+        // So many answers take less than the day, and one more crosses its edge.
+        assert_eq!(all as u64, LIMIT.div_ceil(ANSWER), "in round {n}");
+        let asked = provider.calls().len();
+        assert_eq!(asked - before, all, "the model was asked for what was refused, in round {n}");
+        before = asked;
+    }
+    eprintln!("{edges} times {AT_ONCE} at once at the edge: {at_once:?} went through, none beyond the one allowed");
     app.stop().await;
 }
 
