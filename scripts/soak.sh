@@ -47,5 +47,6 @@ amount FOOTNOTE_FUZZ 1000000
 amount FOOTNOTE_EDGES 100
 amount FOOTNOTE_POOL_SECONDS 600
 amount FOOTNOTE_ROLLS 50
+amount FOOTNOTE_OVERLOAD_SECONDS 60
 
 cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"
