@@ -25,9 +25,9 @@ use crate::citations::Citation;
 use crate::error::Error;
 use crate::ids::{ConversationId, MessageId, UserId};
 use crate::limits::Who;
+use crate::storage::conversations::{self, New};
 use crate::storage::events::Event;
 use crate::storage::messages::{Message, Part};
-use crate::storage::conversations::{self, New};
 use crate::storage::withdrawals;
 
 /// A message.

@@ -140,11 +140,7 @@ pub struct New<'a> {
 ///
 /// # Errors
 /// What the database says.
-pub async fn create(
-    db: impl PgExecutor<'_>,
-    scope: Scope,
-    new: &New<'_>,
-) -> sqlx::Result<Conversation> {
+pub async fn create(db: impl PgExecutor<'_>, scope: Scope, new: &New<'_>) -> sqlx::Result<Conversation> {
     let titled_by = if new.title.is_some() { TitledBy::User } else { TitledBy::Default };
     sqlx::query_as!(
         Conversation,

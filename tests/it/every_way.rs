@@ -42,7 +42,7 @@ fn assert_refused(way: &str, reply: &Reply) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limit_of_documents_holds_by_every_way_in() {
-    let app = TestApp::with(|settings| settings.quota_documents = MOST as u64).await;
+    let app = TestApp::with(|settings| settings.quota.documents = MOST as u64).await;
     let (ada, eve) = (Person::new(&app, "ada").await, Person::new(&app, "eve").await);
     let made = ada.post("/api/v1/collections", &json!({ "name": "main" })).await.json();
     let collection = made["id"].as_str().unwrap().to_owned();
