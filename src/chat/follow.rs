@@ -17,6 +17,8 @@ use crate::storage::{answers, events};
 
 /// How often the events of an answer that another process makes are looked for.
 const LOOK: Duration = Duration::from_millis(150);
+/// Stored events that are read at once: what waits for a slow reader.
+const PAGE: i64 = 64;
 /// How often its maker is told that somebody listens.
 const SIGN: Duration = Duration::from_secs(5);
 
@@ -34,10 +36,7 @@ pub async fn follow(app: &App, scope: Scope, message: MessageId, after: i32) -> 
     Ok(match live {
         Some(live) => reader.live(live),
         None if found.status == Status::Running => reader.elsewhere(),
-        None => {
-            let stored = events::after(&app.db, scope, message, after).await?;
-            stream::iter(stored.into_iter().map(Arc::new)).boxed()
-        }
+        None => reader.kept(),
     })
 }
 
@@ -96,6 +95,16 @@ impl Reader {
         Some(new)
     }
 
+    /// Of an answer that has ended.
+    fn kept(self) -> BoxStream<'static, Arc<Event>> {
+        let batches = stream::unfold(self, |mut reader| async move {
+            let new = reader.stored().await?;
+            reader.after = new.last()?.seq;
+            Some((stream::iter(new), reader))
+        });
+        batches.flatten().boxed()
+    }
+
     /// Of an answer that another process makes.
     fn elsewhere(self) -> BoxStream<'static, Arc<Event>> {
         let batches = stream::unfold((self, None), |(mut reader, mut told)| async move {
@@ -126,10 +135,10 @@ impl Reader {
         }
     }
 
-    /// The stored events that it has not read. None when they cannot be had:
-    /// the stream ends, and its reader comes again.
+    /// The next stored events that it has not read. None when they cannot be
+    /// had: the stream ends, and its reader comes again.
     async fn stored(&self) -> Option<Vec<Arc<Event>>> {
-        let stored = events::after(&self.app.db, self.scope, self.message, self.after).await;
+        let stored = events::after(&self.app.db, self.scope, self.message, self.after, Some(PAGE)).await;
         match stored {
             Ok(stored) => Some(stored.into_iter().map(Arc::new).collect()),
             Err(error) => {

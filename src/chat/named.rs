@@ -250,7 +250,7 @@ pub async fn decide(
         let id = data["approval"]["id"].as_str().and_then(|id| id.parse::<ApprovalId>().ok());
         id.is_some_and(|id| decisions.iter().any(|(decided, _)| *decided == id))
     };
-    let told = events::after(&app.db, scope, answer, 0).await?;
+    let told = events::after(&app.db, scope, answer, 0, None).await?;
     let last = told.iter().rfind(|event| event.name == "approval.requested" && asked_for(&event.data));
     let last = last.ok_or(Error::NotFound("approval"))?.seq;
     for (approval, approve) in decisions {

@@ -191,7 +191,7 @@ pub(super) async fn abandon(app: &App, scope: Scope, message: MessageId, live: &
 
 /// The last event, unless the answer had ended already.
 async fn end_failed(db: &PgPool, scope: Scope, message: MessageId) -> Result<Option<Event>> {
-    let stored = events::after(db, scope, message, 0).await?;
+    let stored = events::after(db, scope, message, 0, None).await?;
     let receipt = json!({});
     let failed = Ended { status: Status::Failed, parts: &[], grounded: None, receipt: &receipt, answer_key: None };
     let mut tx = db.begin().await?;

@@ -66,11 +66,18 @@ pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)])
     Ok(())
 }
 
-/// The events after number `after`. `None` when the scope has no such message.
+/// The first `most` events after number `after`; all of them for `None`. There
+/// are none when the scope has no such message.
 ///
 /// # Errors
 /// What the database says.
-pub async fn after(db: impl PgExecutor<'_>, scope: Scope, message: MessageId, after: i32) -> sqlx::Result<Vec<Event>> {
+pub async fn after(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    message: MessageId,
+    after: i32,
+    most: Option<i64>,
+) -> sqlx::Result<Vec<Event>> {
     sqlx::query_as!(
         Event,
         r#"
@@ -79,10 +86,12 @@ pub async fn after(db: impl PgExecutor<'_>, scope: Scope, message: MessageId, af
         join messages m on m.id = e.message_id
         where e.message_id = $1 and m.owner_id = $2 and e.seq > $3
         order by e.seq
+        limit $4
         "#,
         message as _,
         scope.owner() as _,
         after,
+        most,
     )
     .fetch_all(db)
     .await

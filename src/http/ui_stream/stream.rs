@@ -79,7 +79,7 @@ pub(super) async fn reply(app: &App, scope: Scope, answering: Answering, from: F
 /// # Errors
 /// As [`chat::follow`].
 pub(super) async fn has_more(app: &App, scope: Scope, answering: Answering, after: i32) -> Result<bool, ApiError> {
-    let events = crate::storage::events::after(&app.db, scope, answering.answer, after).await?;
+    let events = crate::storage::events::after(&app.db, scope, answering.answer, after, Some(1)).await?;
     Ok(!events.is_empty())
 }
 

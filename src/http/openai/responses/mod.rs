@@ -212,7 +212,7 @@ async fn follow(app: &App, scope: Scope, answer: MessageId, base: Kept) -> Resul
 
 /// The response of an answer as far as it is stored.
 async fn stored(app: &App, scope: Scope, answer: MessageId, base: Kept) -> Result<Value, ApiError> {
-    let stored = events::after(&app.db, scope, answer, 0).await?;
+    let stored = events::after(&app.db, scope, answer, 0, None).await?;
     let writer = Writer::new(base.shown, answer.0.simple().to_string()).silent();
     let events = stream::iter(stored.into_iter().map(Arc::new)).boxed();
     let reading = Reading { app: app.clone(), scope, events, writer, results: base.results, held: None };
