@@ -58,9 +58,9 @@ async fn ratio(app: &TestApp, path: &str, known: &Value, body: impl Fn(&str) -> 
         let reply = from_elsewhere(app, path, &body, random).await;
         let time = started.elapsed().as_secs_f64();
         if is_known {
-            of_known.push(time)
+            of_known.push(time);
         } else {
-            of_unknown.push(time)
+            of_unknown.push(time);
         }
         let seen = seen(&reply);
         assert!(first.get_or_insert_with(|| seen.clone()) == &seen, "{path}: {first:?} and {seen:?}");

@@ -104,7 +104,9 @@ impl Route<'_> {
             shape: if self.body.is_null() { Shape::Nothing } else { Shape::Json(self.body.clone()) },
         };
         let mut places = Vec::new();
-        for header in HEADERS {
+        // What a header leaves as it is would be deleted.
+        let headers = HEADERS.iter().filter(|_| self.method() != "DELETE");
+        for &header in headers {
             places.push(Place { name: format!("header {header}"), header: Some(header.into()), ..whole.clone() });
         }
         for parameter in self.operation["parameters"].as_array().into_iter().flatten() {

@@ -108,7 +108,7 @@ impl World {
             .await;
             for document in &mut holder.documents {
                 let found = holder.person.get(&format!("/api/v1/documents/{}", document.id)).await.json();
-                document.revision = found["revision_id"].as_str().expect("a revision").to_owned();
+                found["revision_id"].as_str().expect("a revision").clone_into(&mut document.revision);
             }
         }
     }
@@ -218,7 +218,9 @@ impl World {
             .fetch_all(&self.app.db)
             .await
             .unwrap();
-            rows.iter().for_each(|row| self.look(who, row, seen));
+            for row in &rows {
+                self.look(who, row, seen);
+            }
         }
     }
 }

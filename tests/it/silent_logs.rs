@@ -50,7 +50,9 @@ impl Visitor {
     }
 
     async fn posts(&mut self, path: &str, body: &Value) -> (StatusCode, Value) {
-        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        // Before there is a sign-in, nothing is shown.
+        let request = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
         self.sends(request).await
     }
 
