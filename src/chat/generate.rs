@@ -77,7 +77,7 @@ impl Generation {
                 // A partial answer is kept and said to be one.
                 end.status = if self.record.text.is_empty() { Status::Failed } else { Status::Interrupted };
                 end.problem = Some(describe(&error));
-                tracing::warn!(message.id = %self.asked.answer, error = ?error, "the answer broke off");
+                tracing::warn!(message.id = %self.asked.answer, error = self.silent(&error), "the answer broke off");
             }
         }
         let begun = match (self.ask.unanswered, end.status) {
@@ -140,7 +140,7 @@ impl Generation {
     /// Another answers, and the answer says so. When it is the documents' own
     /// sentences that do, its text says so too.
     async fn fall_back(&mut self, error: &LlmError, other: &dyn Provider) -> Result<()> {
-        tracing::warn!(message.id = %self.asked.answer, error = %error, other = other.name(), "falling back");
+        tracing::warn!(message.id = %self.asked.answer, error = self.silent(&error), other = other.name(), "falling back");
         let model = self.provider.name();
         self.receipt.fallback.get_or_insert(error.code());
         self.key = None;

@@ -3,6 +3,12 @@
 
 use std::sync::{Arc, LazyLock};
 
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::CONTENT_LENGTH;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::ApiError;
@@ -62,6 +68,34 @@ impl Buffer {
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
+}
+
+/// Reads a body of at most `most` bytes before its route does, within the room of
+/// all uploads, and holds that room until the route has answered.
+pub(super) async fn read_first(most: usize, request: Request, next: Next) -> Response {
+    match read(most, request).await {
+        Ok((request, _room)) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn read(most: usize, request: Request) -> Result<(Request, Buffer), ApiError> {
+    let large = || ApiError::too_large("body", format!("a question with its pictures may have {} MiB", most >> 20));
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|announced| announced > most as u64) {
+        return Err(large());
+    }
+    let (parts, body) = request.into_parts();
+    let (mut body, mut buffer) = (body.into_data_stream(), Buffer::new());
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|_| ApiError::bad_request("body", "the body broke off; send it again"))?;
+        if buffer.bytes().len() + part.len() > most {
+            return Err(large());
+        }
+        buffer.push(&part)?;
+    }
+    let bytes = buffer.take();
+    Ok((Request::from_parts(parts, Body::from(bytes)), buffer))
 }
 
 #[cfg(test)]

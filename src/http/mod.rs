@@ -72,7 +72,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::{Modify, OpenApi};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -92,6 +92,13 @@ const WORTH_COMPRESSING: u64 = 1024;
 
 /// The header that names a request in replies and in the log.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Pictures are larger than words.
+fn with_pictures(routes: UtoipaMethodRouter<App>) -> UtoipaMethodRouter<App> {
+    routes
+        .layer(DefaultBodyLimit::max(parts::MAX_BODY))
+        .layer(from_fn(async |request, next| buffer::read_first(parts::MAX_BODY, request, next).await))
+}
 
 fn native() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
@@ -128,9 +135,8 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(conversation_search::search))
         .routes(routes!(export::export))
         .routes(routes!(messages::list))
-        // Pictures are larger than words.
-        .routes(routes!(asking::ask).layer(DefaultBodyLimit::max(parts::MAX_BODY)))
-        .routes(routes!(asking::edit).layer(DefaultBodyLimit::max(parts::MAX_BODY)))
+        .routes(with_pictures(routes!(asking::ask)))
+        .routes(with_pictures(routes!(asking::edit)))
         .routes(routes!(asking::regenerate))
         .routes(routes!(asking::decide))
         .routes(routes!(messages::find))
@@ -154,7 +160,7 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(reembed::compare))
         .routes(routes!(simple_chat::chat))
         // Front ends send all pictures of a chat each time.
-        .routes(routes!(ui_stream::chat).layer(DefaultBodyLimit::max(parts::MAX_BODY)))
+        .routes(with_pictures(routes!(ui_stream::chat)))
         .routes(routes!(ui_stream::resume))
         .routes(routes!(ui_stream::stop))
         .merge(openai::routes())

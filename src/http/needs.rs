@@ -14,6 +14,11 @@ pub(super) enum Need {
     Right(Right),
 }
 
+/// Whether a route tells how the process stands, whoever asks.
+pub(super) fn is_health(pattern: &str) -> bool {
+    pattern.starts_with("/health/")
+}
+
 /// Routes that anybody may call.
 const OPEN: &[&str] = &[
     "/",

@@ -14,8 +14,9 @@ use crate::llm::Image;
 const MAX_IMAGES: usize = 8;
 /// Bytes of a picture, at most.
 const MAX_IMAGE: usize = 5 << 20;
-/// Bytes of a question's JSON, at most: its pictures in base64, and its words.
-pub(super) const MAX_BODY: usize = MAX_IMAGES * MAX_IMAGE / 3 * 4 + (2 << 20);
+/// Bytes of a question's JSON, at most, with its pictures in base64: what
+/// providers take. The Messages API of Anthropic takes 32 MB.
+pub(super) const MAX_BODY: usize = 32 << 20;
 /// Kinds that models look at.
 const KINDS: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
