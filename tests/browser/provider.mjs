@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 /**
  * Listens on 127.0.0.1. `scripts` are tried in turn: the first whose `when` is
- * in the question says `says(passages)`, cut into pieces of `size` characters
+ * in the question says `says(passages, told)`, `told` being its instructions, cut into pieces of `size` characters
  * with `wait` milliseconds before each. One with a `gate` stops half way until
  * that is opened.
  */
@@ -36,7 +36,8 @@ async function answer(request, response, scripts) {
   const script = passages.length > 0 ? scripts.find(({ when }) => asked.includes(when)) : null;
   const { says, size, wait, gate } = script ?? { says: () => 'A question', size: 100, wait: 0 };
   response.writeHead(200, { 'content-type': 'text/event-stream' });
-  const signs = Array.from(says(passages));
+  const told = body.messages.filter(({ role }) => role === 'system').map(textOf).join('\n');
+  const signs = Array.from(says(passages, told));
   for (let at = 0; at < signs.length && !response.destroyed; at += size) {
     if (wait > 0) await pause(wait);
     if (gate && at <= signs.length / 2 && at + size > signs.length / 2) {

@@ -5,6 +5,9 @@ export const QUOTE = 'The four bonnet screws are tightened crosswise with 6 Nm o
 
 export const SLOW = Array.from({ length: 40 }, (_, at) => `Line ${at + 1} of a long answer that comes slowly.`).join(' ');
 
+/** What a conversation's model is told. */
+export const INSTRUCTIONS = 'Speak as a gardener would.';
+
 const fold = (text) => text.replace(/\s+/g, ' ');
 
 /** Text that tries to have something fetched or run from `canary`. */
@@ -56,6 +59,7 @@ export function scripts(canary, gate) {
     },
     { when: 'slowly', says: () => SLOW, size: 12, wait: 20, gate },
     { when: 'other words', says: () => 'In other words it is short.', size: 5, wait: 10 },
+    { when: 'as you were told', says: (_, told) => (told.includes(INSTRUCTIONS) ? 'I was told to.' : 'Nobody told me.'), size: 5, wait: 10 },
     { when: 'hostile', says: () => hostile(canary), size: 1, wait: 0 },
   ];
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { answered, answerText, ask, isAnswering, pause, until } from './page.mjs';
-import { QUOTE, SLOW } from './scripts.mjs';
+import { INSTRUCTIONS, QUOTE, SLOW } from './scripts.mjs';
 
 const PDF = fileURLToPath(new URL('../../fixtures/kb/manuals/rill-valves.pdf', import.meta.url));
 const letters = (text) => text.normalize('NFKC').toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
@@ -185,6 +185,51 @@ async function hostile({ page, shot, reached, foreign }) {
   assert.deepEqual(foreign, [], 'another host was asked');
 }
 
+async function instruct({ page, shot }) {
+  await page.click('.sidebar .new');
+  await page.waitForSelector('.welcome');
+  await openSetUp(page);
+  assert.equal(await page.evaluate(() => document.activeElement.name), 'instructions');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog', { hidden: true });
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'More for this conversation');
+  await openSetUp(page);
+  await page.type('textarea[name=instructions]', INSTRUCTIONS);
+  await page.click('dialog fieldset > .check input');
+  await page.waitForSelector('input[name=tool][value=calculate]');
+  await page.click('input[name=tool][value=calculate]');
+  await page.type('input[name=others]', 'time__now, time__now');
+  await shot('instructions');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('dialog', { hidden: true });
+  await ask(page, 'What of the valves, as you were told?');
+  await answered(page, 1);
+  assert.match(await answerText(page), /I was told to/);
+  await page.reload();
+  await answered(page, 1);
+  await openSetUp(page);
+  const kept = await page.evaluate(() => ({
+    words: document.querySelector('textarea[name=instructions]').value,
+    tools: [...document.querySelectorAll('input[name=tool]')].filter((one) => one.checked).map((one) => one.value),
+  }));
+  assert.equal(kept.words, INSTRUCTIONS);
+  assert.ok(kept.tools.includes('time__now') && kept.tools.includes('get_document') && !kept.tools.includes('calculate'));
+  await page.$eval('textarea[name=instructions]', (area) => area.select());
+  await page.keyboard.press('Backspace');
+  await page.click('dialog fieldset > .check input');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('dialog', { hidden: true });
+  await ask(page, 'And once more as you were told?');
+  await answered(page, 2);
+  assert.match(await answerText(page), /Nobody told me/);
+}
+
+async function openSetUp(page) {
+  await page.click('.bar .menu > button');
+  await clickText(page, '[role=menuitem]', 'Instructions and tools');
+  await page.waitForSelector('dialog[open] textarea[name=instructions]');
+}
+
 async function keyboard({ page }) {
   await page.evaluate(() => { document.activeElement?.blur(); window.scrollTo(0, 0); });
   await page.focus('body');
@@ -249,6 +294,7 @@ export const all = [
   ['an edited question is a branch beside the first', edit],
   ['a vote with its reason stays', vote],
   ['a hostile answer fetches nothing and runs nothing', hostile],
+  ['a conversation is given instructions and tools', instruct],
   ['the keyboard finds its way, and every control has a name', keyboard],
   ['it looks right in dark, light and on a phone', looks],
   ['nothing went wrong and nobody else was asked', clean],

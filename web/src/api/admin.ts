@@ -1,5 +1,5 @@
 import { call, type Page } from './client';
-import type { Account, Job, Stats, Usage } from './types';
+import type { Account, Job, OutsideTool, Stats, Usage } from './types';
 
 export const usage = (from: string): Promise<Usage> => call('/api/v1/usage', { query: { from } });
 
@@ -13,6 +13,9 @@ export const retry = (ids: string[] | null): Promise<{ jobs: number }> =>
 export const cancel = (ids: string[]): Promise<{ jobs: number }> => call('/api/v1/admin/jobs/cancel', { body: { ids } });
 
 export const stats = (): Promise<Stats> => call('/api/v1/admin/stats');
+
+export const outsideTools = async (): Promise<OutsideTool[]> =>
+  (await call<{ items: OutsideTool[] }>('/api/v1/admin/tools')).items;
 
 export const users = (cursor: string | null): Promise<Page<Account>> =>
   call('/api/v1/admin/users', { query: { cursor, limit: 100 } });

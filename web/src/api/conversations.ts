@@ -17,16 +17,12 @@ export const search = (q: string, signal: AbortSignal): Promise<Page<FoundConver
 
 export const find = (id: string): Promise<Conversation> => call(at(id));
 
-export const begin = (collections: string[], model: string | null): Promise<Conversation> =>
-  call('/api/v1/conversations', { body: { collections, ...(model ? { model } : {}) } });
+/** How the answers of a conversation are made; what is null is as the service has it. */
+export type SetUp = Pick<Conversation, 'collections' | 'model' | 'system_prompt' | 'tools'>;
 
-export type Change = Partial<{
-  title: string;
-  archived: boolean;
-  collections: string[];
-  model: string | null;
-  leaf_id: string | null;
-}>;
+export const begin = (setUp: SetUp): Promise<Conversation> => call('/api/v1/conversations', { body: setUp });
+
+export type Change = Partial<SetUp & { title: string; archived: boolean; leaf_id: string | null }>;
 
 export const change = (id: string, change: Change): Promise<Conversation> =>
   call(at(id), { method: 'PATCH', body: change });

@@ -100,6 +100,9 @@ export interface Conversation {
   title: string;
   collections: string[];
   model: string | null;
+  system_prompt: string | null;
+  /** Names of those that may be called; null means all. */
+  tools: string[] | null;
   leaf_id: string | null;
   archived_at: string | null;
   created_at: string;
@@ -194,6 +197,15 @@ export interface Model {
   name: string;
   provider: string;
   default: boolean;
+}
+
+/** A tool of a server that the operator set up. */
+export interface OutsideTool {
+  name: string;
+  server: string;
+  description: string;
+  needs_approval: boolean;
+  trusted: boolean;
 }
 
 export interface Spent {

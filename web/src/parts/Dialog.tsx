@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import type { ComponentChildren, VNode } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { Icon } from './Icon';
 
 interface DialogProps {
@@ -12,7 +12,8 @@ interface DialogProps {
 /** A dialog that holds the focus until it is closed. */
 export function Dialog({ title, children, onClose }: DialogProps): VNode {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before what stands in it takes the keyboard.
+  useLayoutEffect(() => {
     element.current?.showModal();
   }, []);
   return (

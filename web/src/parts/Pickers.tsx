@@ -17,7 +17,7 @@ export function CollectionPicker(): VNode | null {
     return () => document.removeEventListener('pointerdown', outside);
   }, [isOpen]);
   const known = collections.value ?? [];
-  const picked = (chat.conversation.value ?? chat.chosen.value).collections;
+  const picked = chat.setUpNow().collections;
   if (known.length === 0) return null;
   const label = picked.length === 0 ? 'All documents'
     : picked.length === 1 ? collectionName(picked[0] ?? '') : `${picked.length} collections`;
@@ -61,7 +61,7 @@ export function CollectionPicker(): VNode | null {
 /** Which model answers. */
 export function ModelPicker(): VNode | null {
   const known = models.value;
-  const picked = (chat.conversation.value ?? chat.chosen.value).model;
+  const picked = chat.setUpNow().model;
   if (known.length < 2) return null;
   const usual = known.find((model) => model.default)?.name;
   return (

@@ -32,7 +32,8 @@ export const leaf = signal<string | null>(null);
 export const answers = signal<ReadonlyMap<string, Answer>>(new Map());
 export const sending = signal<Sending | null>(null);
 /** What a conversation that is yet to begin will have. */
-export const chosen = signal<{ collections: string[]; model: string | null }>({ collections: [], model: null });
+const USUAL: api.SetUp = { collections: [], model: null, system_prompt: null, tools: null };
+export const chosen = signal(USUAL);
 
 export const path = computed(() => pathTo(messages.value, leaf.value));
 export const running = computed(() => path.value.find((message) => message.status === 'running') ?? null);
@@ -41,11 +42,23 @@ let leaving = new AbortController();
 
 onSignOut(() => {
   close();
-  chosen.value = { collections: [], model: null };
+  chosen.value = USUAL;
 });
 
+/** How the open conversation is set up, or the one that is yet to begin. */
+export const setUpNow = (): api.SetUp => conversation.value ?? chosen.value;
+
 /** Sets up the open conversation, or the one that is yet to begin. */
-export async function setUp(change: Partial<{ collections: string[]; model: string | null }>): Promise<void> {
+export async function setUp(change: Partial<api.SetUp>): Promise<void> {
+  try {
+    await trySetUp(change);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** The same, for those who tell themselves what went wrong. */
+export async function trySetUp(change: Partial<api.SetUp>): Promise<void> {
   const current = conversation.value;
   if (!current) {
     chosen.value = { ...chosen.value, ...change };
@@ -57,7 +70,7 @@ export async function setUp(change: Partial<{ collections: string[]; model: stri
     if (conversation.value?.id === current.id) conversation.value = changed;
   } catch (error) {
     if (conversation.value?.id === current.id) conversation.value = current;
-    complain(error);
+    throw error;
   }
 }
 
@@ -133,8 +146,10 @@ async function send(question: Sending): Promise<void> {
 }
 
 async function begin(): Promise<Conversation> {
-  const made = await api.begin(chosen.value.collections, chosen.value.model);
+  const made = await api.begin(chosen.value);
   conversation.value = made;
+  // What one does not see beside the question is of one conversation only.
+  chosen.value = { ...chosen.value, system_prompt: null, tools: null };
   history.put(made);
   go(toConversation(made.id), true);
   return made;

@@ -4,7 +4,8 @@ import { DrawerButton } from '../parts/DrawerButton';
 import { Announcer } from '../parts/Announcer';
 import { Composer } from '../parts/Composer';
 import { choicesFor, Naming } from '../parts/ConversationItem';
-import { Menu } from '../parts/Menu';
+import { type Choice, Menu } from '../parts/Menu';
+import { SetUpDialog } from '../parts/SetUpDialog';
 import { Thread } from '../parts/Thread';
 import * as chat from '../state/chat';
 import { collections } from '../state/library';
@@ -47,13 +48,21 @@ export function Chat({ conversation }: { conversation: string | null }): VNode {
 function Header(): VNode {
   const open = chat.conversation.value;
   const [isNaming, setNaming] = useState(false);
+  // The conversation whose dialog is open: another one may be opened behind it.
+  const [settingUp, setSettingUp] = useState<string | null>(null);
+  const which = open?.id ?? 'new';
+  const choices: Choice[] = [
+    { label: 'Instructions and tools', icon: 'gear', act: () => setSettingUp(which) },
+    ...(open ? choicesFor(open, () => setNaming(true)) : []),
+  ];
   return (
     <header class="bar">
       <DrawerButton />
       {open && isNaming
         ? <Naming conversation={open} onEnd={() => setNaming(false)} />
         : <h1>{open?.title ?? 'New conversation'}</h1>}
-      {open && <Menu label="More for this conversation" icon="more" choices={choicesFor(open, () => setNaming(true))} />}
+      {!chat.loading.value && !chat.problem.value && <Menu label="More for this conversation" icon="more" choices={choices} />}
+      {settingUp === which && <SetUpDialog onClose={() => setSettingUp(null)} />}
     </header>
   );
 }
