@@ -1,10 +1,9 @@
 import { all, call, type Page, send } from './client';
 import type { Approval, Artifact, Conversation, FoundConversation, Message, Model } from './types';
 
-export interface Asking {
-  content: string;
-  parent_id?: string | null;
-}
+export type QuestionPart = { type: 'text'; text: string } | { type: 'image'; data: string };
+
+export type Asking = ({ content: string } | { parts: QuestionPart[] }) & { parent_id?: string | null };
 
 const at = (conversation: string): string => `/api/v1/conversations/${conversation}`;
 const message = (conversation: string, id: string): string => `${at(conversation)}/messages/${id}`;

@@ -1,8 +1,10 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { addPictures, along, KINDS, takeAll, takeOut } from '../state/along';
 import * as chat from '../state/chat';
 import { CollectionPicker, ModelPicker } from './Pickers';
 import { Icon } from './Icon';
+import { SentAlong } from './SentAlong';
 
 /** Characters of a question that the field takes. */
 const MOST = 32_000;
@@ -10,6 +12,7 @@ const MOST = 32_000;
 /** Where questions are written. */
 export function Composer(): VNode {
   const [words, setWords] = useState('');
+  const [isOver, setOver] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const isBusy = chat.running.value !== null || (chat.sending.value !== null && chat.sending.value.problem === null);
   useEffect(() => {
@@ -23,16 +26,37 @@ export function Composer(): VNode {
     const question = words.trim();
     if (question === '' || isBusy) return;
     setWords('');
-    void chat.ask(question);
+    void chat.ask(question, takeAll());
   };
   return (
     <form
-      class="composer"
+      class={isOver ? 'composer over' : 'composer'}
+      onDragOver={(event) => {
+        if (!event.dataTransfer?.types.includes('Files')) return;
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        setOver(false);
+        const files = [...(event.dataTransfer?.files ?? [])];
+        if (files.length === 0) return;
+        event.preventDefault();
+        void addPictures(files);
+      }}
       onSubmit={(event) => {
         event.preventDefault();
         send();
       }}
     >
+      <SentAlong
+        parts={along.value}
+        onDrop={(part) => {
+          takeOut(part);
+          field.current?.focus();
+        }}
+      />
+      <p class="hidden" role="status">{along.value.length > 0 && `${along.value.length} sent along`}</p>
       <label class="hidden" for="question">Your question</label>
       <textarea
         id="question"
@@ -43,6 +67,13 @@ export function Composer(): VNode {
         aria-describedby="question-keys"
         value={words}
         onInput={(event) => setWords(event.currentTarget.value)}
+        onPaste={(event) => {
+          const pasted = event.clipboardData;
+          // What has words as well, such as a table, is pasted as words.
+          if (!pasted || pasted.files.length === 0 || pasted.types.includes('text/plain')) return;
+          event.preventDefault();
+          void addPictures([...pasted.files]);
+        }}
         onKeyDown={(event) => {
           if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
           event.preventDefault();
@@ -50,6 +81,7 @@ export function Composer(): VNode {
         }}
       />
       <div class="settings">
+        <PictureButton />
         <CollectionPicker />
         <ModelPicker />
         <span id="question-keys" class="keys">{chat.running.value ? 'Esc stops' : 'Enter asks, Shift Enter begins a line'}</span>
@@ -66,6 +98,30 @@ export function Composer(): VNode {
           )}
       </div>
     </form>
+  );
+}
+
+function PictureButton(): VNode {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button type="button" class="icon-button" aria-label="Add pictures" title="Add pictures" onClick={() => input.current?.click()}>
+        <Icon name="picture" />
+      </button>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        accept={KINDS.join()}
+        class="hidden"
+        tabIndex={-1}
+        aria-label="Pictures to send along"
+        onChange={(event) => {
+          void addPictures([...(event.currentTarget.files ?? [])]);
+          event.currentTarget.value = '';
+        }}
+      />
+    </>
   );
 }
 

@@ -1,12 +1,14 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Message } from '../api/types';
+import { alongOf } from '../state/along';
 import { textOf } from '../state/answer';
 import * as chat from '../state/chat';
 import { Branches } from './Branches';
 import { CopyButton } from './CopyButton';
 import { useFocus } from './focus';
 import { Icon } from './Icon';
+import { SentAlong } from './SentAlong';
 
 /** A question, which can be asked again in other words. */
 export function Question({ message }: { message: Message }): VNode {
@@ -15,9 +17,7 @@ export function Question({ message }: { message: Message }): VNode {
   if (isEdited) return <Editing message={message} text={text} onEnd={() => setEdited(false)} />;
   return (
     <article class="question" aria-label="Your question">
-      {message.parts.map((part, at) => part.type === 'image' && (
-        <img key={at} src={`data:${part.media_type};base64,${part.base64}`} alt="A picture that you sent along" />
-      ))}
+      <SentAlong parts={alongOf(message)} />
       <div class="words">{text}</div>
       <div class="tools">
         <Branches message={message} />
@@ -39,11 +39,12 @@ export function Question({ message }: { message: Message }): VNode {
 
 function Editing({ message, text, onEnd }: { message: Message; text: string; onEnd: () => void }): VNode {
   const [words, setWords] = useState(text);
+  const [along, setAlong] = useState(alongOf(message));
   const field = useFocus<HTMLTextAreaElement>();
   const send = (): void => {
     if (words.trim() === '') return;
     onEnd();
-    void chat.ask(words.trim(), message);
+    void chat.ask(words.trim(), along, message);
   };
   return (
     <form
@@ -53,6 +54,13 @@ function Editing({ message, text, onEnd }: { message: Message; text: string; onE
         send();
       }}
     >
+      <SentAlong
+        parts={along}
+        onDrop={(part) => {
+          setAlong(along.filter((other) => other !== part));
+          field.current?.focus();
+        }}
+      />
       <textarea
         aria-label="Your question"
         rows={Math.min(10, words.split('\n').length + 1)}

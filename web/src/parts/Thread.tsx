@@ -4,6 +4,7 @@ import * as chat from '../state/chat';
 import { Answer } from './Answer';
 import { Icon } from './Icon';
 import { Question } from './Question';
+import { SentAlong } from './SentAlong';
 
 /** How near to its end a list counts as being at it, in pixels. */
 const NEAR = 48;
@@ -78,12 +79,16 @@ function Sending(): VNode | null {
   if (!question) return null;
   return (
     <article class="question" aria-label="Your question">
+      <SentAlong parts={question.along} />
       <div class="words">{question.content}</div>
       {question.problem
         ? (
           <div class="problem" role="alert">
             <p>{question.problem}</p>
             <button type="button" class="button" onClick={() => void chat.sendAgain()}>Try again</button>
+            {question.along.some((part) => part.type === 'image') && (
+              <button type="button" class="button" onClick={() => void chat.sendWithoutPictures()}>Ask without the pictures</button>
+            )}
             <button type="button" class="link-button" onClick={chat.giveUpSending}>Discard</button>
           </div>
         )

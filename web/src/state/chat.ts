@@ -4,6 +4,7 @@ import { batch, computed, signal } from '@preact/signals';
 import * as api from '../api/conversations';
 import { ApiError, describe, isAbort } from '../api/errors';
 import type { Conversation, Message } from '../api/types';
+import { type Along, asSent, explained } from './along';
 import { type Answer, blank } from './answer';
 import { follow } from './follow';
 import * as history from './history';
@@ -16,6 +17,7 @@ import { latestLeaf, pathTo } from './tree';
 /** A question on its way. */
 export interface Sending {
   content: string;
+  along: readonly Along[];
   /** The question that it replaces, if it is an edit. */
   edits: Message | null;
   parent: string | null;
@@ -116,14 +118,22 @@ export async function open(id: string): Promise<void> {
 }
 
 /** Asks after what is shown; `edits` puts a branch beside an earlier question. */
-export async function ask(content: string, edits: Message | null = null): Promise<void> {
+export async function ask(content: string, along: readonly Along[], edits: Message | null = null): Promise<void> {
   const parent = edits ? edits.parent_id : (path.value.at(-1)?.id ?? null);
-  await send({ content, edits, parent, problem: null, key: newKey() });
+  await send({ content, along, edits, parent, problem: null, key: newKey() });
 }
 
 /** Sends a question that did not arrive once more, under its first key. */
 export async function sendAgain(): Promise<void> {
   if (sending.value) await send({ ...sending.value, problem: null });
+}
+
+/** Asks a question that was refused without the pictures: that is another request. */
+export async function sendWithoutPictures(): Promise<void> {
+  const question = sending.value;
+  if (!question) return;
+  const along = question.along.filter((part) => part.type !== 'image');
+  await send({ ...question, along, problem: null, key: newKey() });
 }
 
 export function giveUpSending(): void {
@@ -135,13 +145,14 @@ async function send(question: Sending): Promise<void> {
   const { signal } = leaving;
   try {
     const current = conversation.value ?? (await begin());
-    const { content, edits, parent, key } = question;
+    const { content, along, edits, parent, key } = question;
+    const asked = asSent(content, along);
     const response = edits
-      ? await api.edit(current.id, edits.id, { content }, key, signal)
-      : await api.ask(current.id, { content, parent_id: parent }, key, signal);
+      ? await api.edit(current.id, edits.id, asked, key, signal)
+      : await api.ask(current.id, { ...asked, parent_id: parent }, key, signal);
     await read(blank('', current.id, null), response, signal, question);
   } catch (error) {
-    if (!signal.aborted && !isAbort(error)) sending.value = { ...question, problem: describe(error) };
+    if (!signal.aborted && !isAbort(error)) sending.value = { ...question, problem: explained(describe(error)) };
   }
 }
 
@@ -238,9 +249,9 @@ function put(answer: Answer, question: Sending | null): void {
   });
 }
 
-function asQuestion(id: string, conversation: string, { content, parent }: Sending): Message {
+function asQuestion(id: string, conversation: string, { content, along, parent }: Sending): Message {
   const answer = blank(id, conversation, parent).message;
-  return { ...answer, role: 'user', status: 'completed', parts: [{ type: 'text', text: content }] };
+  return { ...answer, role: 'user', status: 'completed', parts: [...along, { type: 'text', text: content }] };
 }
 
 /** What was stored of an answer that ended without telling it. */

@@ -1,0 +1,45 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { addPictures, along, asSent, explained, type Picture, takeAll, takeOut } from './along';
+import { notices } from './notices';
+
+const file = (name: string, type: string, size = 3): File => new File([new Uint8Array(size).fill(97)], name, { type });
+const picture: Picture = { type: 'image', media_type: 'image/png', base64: 'YWFh' };
+
+describe('what is sent along', () => {
+  beforeEach(() => {
+    takeAll();
+    notices.value = [];
+  });
+
+  test('is a picture by its bytes', async () => {
+    await addPictures([file('a.png', 'image/png'), file('b.webp', 'image/webp')]);
+    expect(along.value).toEqual([picture, { ...picture, media_type: 'image/webp' }]);
+    takeOut(along.value[0] as Picture);
+    expect(takeAll()).toEqual([{ ...picture, media_type: 'image/webp' }]);
+    expect(along.value).toEqual([]);
+  });
+
+  test('is refused with what to do when it cannot be looked at', async () => {
+    await addPictures([file('a.svg', 'image/svg+xml')]);
+    await addPictures([file('b.png', 'image/png', 5 * 1024 * 1024 + 1)]);
+    expect(along.value).toEqual([]);
+    expect(notices.value.map((notice) => notice.text.slice(0, 20))).toEqual(['“a.svg” is no PNG, J', '“b.png” is larger th']);
+  });
+
+  test('is eight pictures at most', async () => {
+    await addPictures(Array.from({ length: 9 }, (_, at) => file(`${at}.gif`, 'image/gif')));
+    expect(along.value).toHaveLength(8);
+    expect(notices.value.map((notice) => notice.text)).toEqual(['A question takes 8 pictures at most.']);
+  });
+});
+
+test('a question is sent as words, and as parts with what is sent along', () => {
+  expect(asSent('Why?', [])).toEqual({ content: 'Why?' });
+  expect(asSent('Why?', [picture])).toEqual({ parts: [{ type: 'text', text: 'Why?' }, { type: 'image', data: 'YWFh' }] });
+});
+
+test('a model that cannot look at pictures is named, with what to do', () => {
+  expect(explained('`parts` cannot be looked at by the model `extractive`; choose another or leave them out.'))
+    .toMatch(/^The model extractive cannot look at pictures. Choose another/);
+  expect(explained('Not now.')).toBe('Not now.');
+});
