@@ -36,7 +36,7 @@ export async function openBrowser({ origin, folder }) {
     taken += 1;
     await page.screenshot({ path: join(folder, `${String(taken).padStart(2, '0')}-${name}.png`) });
   };
-  return { browser, page, problems, foreign, shot };
+  return { browser, page, problems, foreign, folder, shot };
 }
 
 /** The value of `look` as soon as it is one. */

@@ -1,5 +1,6 @@
 // What a person does on the page, one step after another.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answered, answerText, ask, isAnswering, pause, until } from './page.mjs';
 import { INSTRUCTIONS, QUOTE, SLOW } from './scripts.mjs';
@@ -230,6 +231,43 @@ async function openSetUp(page) {
   await page.waitForSelector('dialog[open] textarea[name=instructions]');
 }
 
+async function askAboutOne({ page, shot, folder }) {
+  await nameDocument(page);
+  const title = await page.$eval('.composer .named span', (name) => name.textContent);
+  await page.click('.composer .named button');
+  await page.waitForSelector('.composer .named', { hidden: true });
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'question');
+  await nameDocument(page);
+  assert.match(await page.$eval('.composer .alone', (said) => said.textContent), /this document alone/);
+  const picture = join(folder, 'sent-along.png');
+  await page.screenshot({ path: picture, clip: { x: 0, y: 0, width: 160, height: 120 } });
+  await (await page.waitForSelector('.composer input[type=file]')).uploadFile(picture);
+  await page.waitForSelector('.composer .thumb img');
+  await shot('sent-along');
+  await ask(page, 'And in this one, how tight are the bonnet screws?');
+  for (const reload of [false, true]) {
+    if (reload) await page.reload();
+    await answered(page, 1);
+    assert.match(await answerText(page), /6 Nm/);
+    assert.equal(await page.$eval('.question .named span', (name) => name.textContent), title);
+    assert.ok(await page.$eval('.question .thumb img', (image) => image.naturalWidth > 0));
+  }
+  assert.equal(await page.$('.composer .along'), null);
+  await shot('asked-along');
+}
+
+async function nameDocument(page) {
+  await page.evaluate(() => { location.hash = '#/collections'; });
+  await until('the collection', () => page.evaluate(() => {
+    const row = [...document.querySelectorAll('a.row')].find((one) => one.textContent.includes('Valves'));
+    row?.click();
+    return row !== undefined;
+  }));
+  await (await page.waitForSelector('.documents button[aria-label^="Ask about "]')).click();
+  await page.waitForSelector('.welcome');
+  await page.waitForSelector('.composer .named');
+}
+
 async function keyboard({ page }) {
   await page.evaluate(() => { document.activeElement?.blur(); window.scrollTo(0, 0); });
   await page.focus('body');
@@ -295,6 +333,7 @@ export const all = [
   ['a vote with its reason stays', vote],
   ['a hostile answer fetches nothing and runs nothing', hostile],
   ['a conversation is given instructions and tools', instruct],
+  ['a question names one document and has a picture', askAboutOne],
   ['the keyboard finds its way, and every control has a name', keyboard],
   ['it looks right in dark, light and on a phone', looks],
   ['nothing went wrong and nobody else was asked', clean],

@@ -1,7 +1,10 @@
 import { all, call, type Page, send } from './client';
 import type { Approval, Artifact, Conversation, FoundConversation, Message, Model } from './types';
 
-export type QuestionPart = { type: 'text'; text: string } | { type: 'image'; data: string };
+export type QuestionPart =
+  | { type: 'text'; text: string }
+  | { type: 'image'; data: string }
+  | { type: 'file'; document_id: string };
 
 export type Asking = ({ content: string } | { parts: QuestionPart[] }) & { parent_id?: string | null };
 

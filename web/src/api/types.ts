@@ -136,6 +136,7 @@ export type Part =
   | { type: 'tool_call'; id: string; name: string; arguments: string }
   | { type: 'tool_result'; id: string; name: string; text: string; failed: boolean }
   | { type: 'image'; media_type: string; base64: string }
+  | { type: 'file'; document_id: string; title: string }
   | { type: 'artifact'; id: string; version: number; kind: string; title: string }
   | { type: 'citation'; citation: Citation }
   | { type: 'unsupported'; start: number; end: number }

@@ -15,6 +15,7 @@ export function Composer(): VNode {
   const [isOver, setOver] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const isBusy = chat.running.value !== null || (chat.sending.value !== null && chat.sending.value.problem === null);
+  const named = along.value.filter((part) => part.type === 'file').length;
   useEffect(() => {
     // On phones the keyboard would cover the conversation.
     if (matchMedia('(pointer: fine)').matches) field.current?.focus();
@@ -56,7 +57,10 @@ export function Composer(): VNode {
           field.current?.focus();
         }}
       />
-      <p class="hidden" role="status">{along.value.length > 0 && `${along.value.length} sent along`}</p>
+      <p class={named > 0 ? 'alone' : 'hidden'} role="status">
+        {named > 0 ? `Answered from ${named === 1 ? 'this document' : `these ${named} documents`} alone.`
+          : along.value.length > 0 && `${along.value.length} sent along.`}
+      </p>
       <label class="hidden" for="question">Your question</label>
       <textarea
         id="question"

@@ -2,7 +2,10 @@ import type { VNode } from 'preact';
 import * as api from '../api/documents';
 import { sentence } from '../api/errors';
 import type { SourceDocument } from '../api/types';
+import { addDocument } from '../state/along';
+import * as chat from '../state/chat';
 import { complain } from '../state/notices';
+import { go } from '../state/route';
 import { bytes } from '../text/figures';
 import { confirmed } from './Dialog';
 import { Icon } from './Icon';
@@ -36,15 +39,28 @@ export function Documents({ documents, mayWrite, onChange }: DocumentsProps): VN
             {document.stage === 'failed' && <span class="failure">{sentence(document.failure_message ?? 'it could not be read')}</span>}
           </div>
           <Stage document={document} />
-          {mayWrite && (
-            <button type="button" class="icon-button" aria-label={`Delete ${document.title}`} title="Delete" onClick={() => void remove(document)}>
-              <Icon name="trash" />
-            </button>
-          )}
+          <div class="acts">
+            {document.revision_id && (
+              <button type="button" class="icon-button" aria-label={`Ask about ${document.title}`} title="Ask about this document" onClick={() => askAbout(document)}>
+                <Icon name="ask" />
+              </button>
+            )}
+            {mayWrite && (
+              <button type="button" class="icon-button" aria-label={`Delete ${document.title}`} title="Delete" onClick={() => void remove(document)}>
+                <Icon name="trash" />
+              </button>
+            )}
+          </div>
         </li>
       ))}
     </ul>
   );
+}
+
+function askAbout(document: SourceDocument): void {
+  chat.close();
+  addDocument(document);
+  go('#/');
 }
 
 function Stage({ document }: { document: SourceDocument }): VNode {

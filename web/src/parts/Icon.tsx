@@ -2,6 +2,7 @@ import type { VNode } from 'preact';
 
 const PATHS = {
   archive: 'M3 4h14v4H3zM4.5 8v8h11V8M8 11h4',
+  ask: 'M3.5 4h13v9.5H10L6.5 17v-3.5h-3zM7 8.75h.01M10 8.75h.01M13 8.75h.01',
   back: 'M12.5 4.5 7 10l5.5 5.5',
   book: 'M4 4.5A1.5 1.5 0 0 1 5.5 3H16v12H5.5A1.5 1.5 0 0 0 4 16.5zM4 16.5A1.5 1.5 0 0 0 5.5 18H16v-3',
   check: 'm4.5 10.5 3.5 3.5 7.5-8',

@@ -13,16 +13,27 @@ export function SentAlong({ parts, onDrop }: SentAlongProps): VNode | null {
   if (parts.length === 0) return null;
   return (
     <ul class="along" aria-label="Sent along">
-      {parts.map((part, at) => (
-        <li key={at} class="picture">
-          <img src={`data:${part.media_type};base64,${part.base64}`} alt={`Picture ${at + 1}`} />
-          {onDrop && (
-            <button type="button" class="icon-button" aria-label={`Take out picture ${at + 1}`} title="Take out" onClick={() => onDrop(part)}>
-              <Icon name="close" />
-            </button>
-          )}
-        </li>
-      ))}
+      {parts.map((part, at) => (part.type === 'image'
+        ? (
+          <li key={at} class="thumb">
+            <img src={`data:${part.media_type};base64,${part.base64}`} alt={`Picture ${at + 1}`} />
+            {onDrop && <TakeOut what={`picture ${at + 1}`} act={() => onDrop(part)} />}
+          </li>
+        )
+        : (
+          <li key={at} class="named">
+            <Icon name="book" /> <span>{part.title}</span>
+            {onDrop && <TakeOut what={part.title} act={() => onDrop(part)} />}
+          </li>
+        )))}
     </ul>
+  );
+}
+
+function TakeOut({ what, act }: { what: string; act: () => void }): VNode {
+  return (
+    <button type="button" class="icon-button" aria-label={`Take out ${what}`} title="Take out" onClick={act}>
+      <Icon name="close" />
+    </button>
   );
 }

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { addPictures, along, asSent, explained, type Picture, takeAll, takeOut } from './along';
+import { addDocument, addPictures, along, alongOf, asSent, explained, type Named, type Picture, takeAll, takeOut } from './along';
+import { blank } from './answer';
 import { notices } from './notices';
 
 const file = (name: string, type: string, size = 3): File => new File([new Uint8Array(size).fill(97)], name, { type });
 const picture: Picture = { type: 'image', media_type: 'image/png', base64: 'YWFh' };
+const named: Named = { type: 'file', document_id: 'd', title: 'Manual' };
 
 describe('what is sent along', () => {
   beforeEach(() => {
@@ -31,11 +33,26 @@ describe('what is sent along', () => {
     expect(along.value).toHaveLength(8);
     expect(notices.value.map((notice) => notice.text)).toEqual(['A question takes 8 pictures at most.']);
   });
+
+  test('is a document once, and sixteen at most', () => {
+    for (const id of ['d', 'd']) addDocument({ id, title: 'Manual' });
+    expect(along.value).toEqual([named]);
+    for (let at = 0; at < 16; at++) addDocument({ id: String(at), title: 'Another' });
+    expect(along.value).toHaveLength(16);
+    expect(notices.value).toHaveLength(1);
+  });
+
+  test('is found again in what was stored', () => {
+    const stored = { ...blank('m', 'c', null).message, parts: [picture, named, { type: 'text' as const, text: 'Why?' }] };
+    expect(alongOf(stored)).toEqual([picture, named]);
+  });
 });
 
 test('a question is sent as words, and as parts with what is sent along', () => {
   expect(asSent('Why?', [])).toEqual({ content: 'Why?' });
-  expect(asSent('Why?', [picture])).toEqual({ parts: [{ type: 'text', text: 'Why?' }, { type: 'image', data: 'YWFh' }] });
+  expect(asSent('Why?', [picture, named])).toEqual({
+    parts: [{ type: 'text', text: 'Why?' }, { type: 'image', data: 'YWFh' }, { type: 'file', document_id: 'd' }],
+  });
 });
 
 test('a model that cannot look at pictures is named, with what to do', () => {

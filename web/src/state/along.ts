@@ -2,17 +2,20 @@
 // out, whatever else is looked at meanwhile.
 import { signal } from '@preact/signals';
 import type { QuestionPart } from '../api/conversations';
-import type { Message, Part } from '../api/types';
+import type { Message, Part, SourceDocument } from '../api/types';
 import { complain } from './notices';
 import { onSignOut } from './session';
 
 export type Picture = Extract<Part, { type: 'image' }>;
-export type Along = Picture;
+export type Named = Extract<Part, { type: 'file' }>;
+export type Along = Picture | Named;
 
 /** Kinds of pictures that models look at. */
 export const KINDS = ['image/png', 'image/jpeg', 'image/gif', 'image/webp'];
 /** Pictures of a question, at most. */
 const MOST = 8;
+/** Documents that a question names, at most. */
+const MOST_NAMED = 16;
 /** Bytes of a picture, at most. */
 const LARGEST = 5 * 1024 * 1024;
 
@@ -48,6 +51,17 @@ export async function addPictures(files: readonly File[]): Promise<void> {
   }
 }
 
+/** Names a document, from which and from no others the next question is answered. */
+export function addDocument({ id, title }: Pick<SourceDocument, 'id' | 'title'>): void {
+  const named = along.value.filter((part) => part.type === 'file');
+  if (named.some((part) => part.document_id === id)) return;
+  if (named.length >= MOST_NAMED) {
+    complain(new Error(`A question names ${MOST_NAMED} documents at most. Put more into a collection and ask about that.`));
+    return;
+  }
+  along.value = [...along.value, { type: 'file', document_id: id, title }];
+}
+
 function pictures(): Picture[] {
   return along.value.filter((part) => part.type === 'image');
 }
@@ -71,13 +85,15 @@ function base64Of(file: File): Promise<string> {
 
 /** What was sent along with a question. */
 export function alongOf(message: Message): Along[] {
-  return message.parts.filter((part): part is Along => part.type === 'image');
+  return message.parts.filter((part): part is Along => part.type === 'image' || part.type === 'file');
 }
 
 /** A question as it is sent: its words, or its parts. */
 export function asSent(content: string, sent: readonly Along[]): { content: string } | { parts: QuestionPart[] } {
   if (sent.length === 0) return { content };
-  return { parts: [{ type: 'text', text: content }, ...sent.map((part): QuestionPart => ({ type: 'image', data: part.base64 }))] };
+  const parts = sent.map((part): QuestionPart =>
+    part.type === 'image' ? { type: 'image', data: part.base64 } : { type: 'file', document_id: part.document_id });
+  return { parts: [{ type: 'text', text: content }, ...parts] };
 }
 
 /** What is wrong with a question, in words for those who sent pictures along. */
