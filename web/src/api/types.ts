@@ -61,6 +61,8 @@ export interface Member {
   user_id: string;
   name: string;
   role: 'reader' | 'writer' | 'owner';
+  /** Null as long as the invitation is not answered. */
+  accepted_at: string | null;
 }
 
 export type Stage = 'queued' | 'words' | 'done' | 'failed';

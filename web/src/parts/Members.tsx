@@ -44,9 +44,15 @@ export function Members({ collection }: { collection: string }): VNode {
         {members?.map((member) => (
           <li key={member.user_id} class="row">
             <Icon name="user" /> <span class="grow">{member.name}</span>
+            {isWaiting(member) && <span class="badge warn">has not accepted yet</span>}
             <span class="quiet">{member.role === 'owner' ? 'owner' : member.role === 'writer' ? 'may write' : 'may read'}</span>
             {member.role !== 'owner' && (
-              <button type="button" class="icon-button" aria-label={`Take it from ${member.name}`} onClick={() => void act(() => api.unshare(collection, member.user_id))}>
+              <button
+                type="button"
+                class="icon-button"
+                aria-label={`${isWaiting(member) ? 'Take back the invitation of' : 'Take it from'} ${member.name}`}
+                onClick={() => void act(() => api.unshare(collection, member.user_id))}
+              >
                 <Icon name="close" />
               </button>
             )}
@@ -56,3 +62,6 @@ export function Members({ collection }: { collection: string }): VNode {
     </>
   );
 }
+
+/** Nothing is shared with those who were invited before they accept. */
+const isWaiting = ({ role, accepted_at }: Member): boolean => role !== 'owner' && accepted_at === null;
