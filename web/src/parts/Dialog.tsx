@@ -12,6 +12,8 @@ interface DialogProps {
 /** A dialog that holds the focus until it is closed. */
 export function Dialog({ title, children, onClose }: DialogProps): VNode {
   const element = useRef<HTMLDialogElement>(null);
+  // Who selects words and lets go beside the dialog does not want to leave it.
+  const beganBeside = useRef(false);
   // Before what stands in it takes the keyboard.
   useLayoutEffect(() => {
     element.current?.showModal();
@@ -21,7 +23,10 @@ export function Dialog({ title, children, onClose }: DialogProps): VNode {
       ref={element}
       aria-label={title}
       onClose={onClose}
-      onClick={(event) => event.target === element.current && element.current?.close()}
+      onPointerDown={(event) => {
+        beganBeside.current = event.target === element.current;
+      }}
+      onClick={(event) => beganBeside.current && event.target === element.current && element.current?.close()}
     >
       <div class="dialog">
         <header>
