@@ -96,3 +96,27 @@ async fn the_limit_of_documents_holds_by_every_way_in() {
     assert_eq!(listed.as_array().unwrap().len(), 2);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_files_that_have_no_room_together_none_is_taken_in() {
+    let app = TestApp::with(|settings| settings.quota.documents = 2).await;
+    let ada = Person::new(&app, "ada").await;
+    let collection = ada.post("/api/v1/collections", &json!({ "name": "main" })).await.json()["id"].clone();
+    let collection = collection.as_str().unwrap();
+    let text = json!({ "key": "here", "text": "It is here." });
+    let taken = ada.post(&format!("/api/v1/collections/{collection}/documents"), &text).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text());
+    let mut files = Vec::new();
+    for name in ["a.txt", "b.txt"] {
+        files.push(form(&app, &ada, "/v1/files", &[(name, name)]).await.json()["id"].clone());
+    }
+    let batch = ada.post(&format!("/v1/vector_stores/vs_{collection}/file_batches"), &json!({ "file_ids": files }));
+    assert_refused("a batch", &batch.await);
+    assert_eq!(documents(&app, &ada).await, 1);
+    let stores = async || ada.get("/v1/vector_stores").await.json()["data"].as_array().unwrap().len();
+    let before = stores().await;
+    let store = ada.post("/v1/vector_stores", &json!({ "name": "another", "file_ids": files })).await;
+    assert_refused("a store", &store);
+    assert_eq!((documents(&app, &ada).await, stores().await), (1, before));
+    app.stop().await;
+}

@@ -86,14 +86,7 @@ pub(in super::super) async fn create(
 ) -> Result<axum::Json<BatchObject>, ApiError> {
     let store = super::known(&app, scope, &id).await?.id;
     let wanted = files::known(&app, scope, create.wanted()?).await?;
-    let mut documents: Vec<DocumentId> = Vec::with_capacity(wanted.len());
-    for (file, attributes) in wanted {
-        let document = files::put(&app, scope, store, &file, attributes).await?;
-        // A file that is named twice is one.
-        if !documents.contains(&document) {
-            documents.push(document);
-        }
-    }
+    let documents = files::put_all(&app, scope, store, wanted).await?;
     let batch = openai_batches::insert(&app.db, scope, store, &documents).await?;
     Ok(axum::Json(shown(&app, scope, store, batch).await?))
 }

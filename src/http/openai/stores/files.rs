@@ -7,7 +7,7 @@ use axum::extract::State;
 use footnote_ingest::corpus::Incoming;
 use footnote_ingest::document::Span;
 use footnote_ingest::scope::Scope;
-use footnote_ingest::store::documents::Stage;
+use footnote_ingest::store::documents::{Outcome, Stage};
 use footnote_ingest::store::edits::Edit;
 use footnote_ingest::store::revisions;
 use serde::{Deserialize, Serialize};
@@ -157,14 +157,41 @@ pub(super) async fn known(
     files.collect::<Option<_>>().ok_or_else(|| ApiError::not_found("file"))
 }
 
+/// Puts files into a store: all, or none. One that is named twice is one.
+pub(super) async fn put_all(
+    app: &App,
+    scope: Scope,
+    store: CollectionId,
+    wanted: Vec<(File, Map<String, Value>)>,
+) -> Result<Vec<DocumentId>, ApiError> {
+    let (mut documents, mut added) = (Vec::with_capacity(wanted.len()), Vec::new());
+    for (file, attributes) in wanted {
+        match put(app, scope, store, &file, attributes).await {
+            Ok((document, outcome)) => {
+                if outcome == Outcome::Added {
+                    added.push(document);
+                }
+                if !documents.contains(&document) {
+                    documents.push(document);
+                }
+            }
+            Err(refused) => {
+                app.corpus.delete(scope, Some(store), Some(&added)).await?;
+                return Err(refused);
+            }
+        }
+    }
+    Ok(documents)
+}
+
 /// Puts a file into a store: it is taken in as a document.
-pub(super) async fn put(
+async fn put(
     app: &App,
     scope: Scope,
     store: CollectionId,
     file: &File,
     attributes: Map<String, Value>,
-) -> Result<DocumentId, ApiError> {
+) -> Result<(DocumentId, Outcome), ApiError> {
     let incoming = Incoming {
         collection: store,
         key: &ids::key(file.id, &file.filename),
@@ -178,7 +205,7 @@ pub(super) async fn put(
         priority: 0,
     };
     let bytes = u64::try_from(file.bytes).unwrap_or_default();
-    Ok(app.corpus.submit_kept(scope, &incoming, &file.sha256, bytes).await?.0)
+    Ok(app.corpus.submit_kept(scope, &incoming, &file.sha256, bytes).await?)
 }
 
 /// A store's file by its id: that of the file that was put in, or of the
@@ -244,9 +271,8 @@ pub(in super::super) async fn attach(
 ) -> Result<axum::Json<StoredObject>, ApiError> {
     let store = super::known(&app, scope, &id).await?.id;
     let named = attach.file_id.clone();
-    for (file, attributes) in known(&app, scope, vec![attach]).await? {
-        put(&app, scope, store, &file, attributes).await?;
-    }
+    let wanted = known(&app, scope, vec![attach]).await?;
+    put_all(&app, scope, store, wanted).await?;
     Ok(axum::Json(StoredObject::new(store, &of_store(&app, scope, store, &named).await?)))
 }
 

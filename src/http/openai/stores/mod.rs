@@ -197,8 +197,9 @@ pub(super) async fn create(
     let wanted = files::known(&app, scope, wanted).await?;
     let store = make(&app, scope, name).await?;
     openai_stores::note(&app.db, scope, store, &Value::Object(metadata)).await?;
-    for (file, attributes) in wanted {
-        files::put(&app, scope, store, &file, attributes).await?;
+    if let Err(refused) = files::put_all(&app, scope, store, wanted).await {
+        collections::delete(&app.db, scope, store).await?;
+        return Err(refused);
     }
     Ok(axum::Json(known(&app, scope, &ids::show(ids::STORE, store.0)).await?.into()))
 }
