@@ -77,7 +77,7 @@ impl Generation {
                 // A partial answer is kept and said to be one.
                 end.status = if self.record.text.is_empty() { Status::Failed } else { Status::Interrupted };
                 end.problem = Some(describe(&error));
-                tracing::warn!(message.id = %self.asked.answer, error = self.silent(&error), "the answer broke off");
+                tracing::warn!(message.id = %self.asked.answer, error = silent(&error), "the answer broke off");
             }
         }
         let begun = match (self.ask.unanswered, end.status) {
@@ -140,7 +140,7 @@ impl Generation {
     /// Another answers, and the answer says so. When it is the documents' own
     /// sentences that do, its text says so too.
     async fn fall_back(&mut self, error: &LlmError, other: &dyn Provider) -> Result<()> {
-        tracing::warn!(message.id = %self.asked.answer, error = self.silent(&error), other = other.name(), "falling back");
+        tracing::warn!(message.id = %self.asked.answer, error = error.silent(), other = other.name(), "falling back");
         let model = self.provider.name();
         self.receipt.fallback.get_or_insert(error.code());
         self.key = None;
@@ -249,6 +249,14 @@ fn describe(error: &Error) -> Value {
         Error::Llm(error) => json!({ "code": format!("upstream:{}", error.code()), "message": error.to_string() }),
         Error::Invalid { .. } => json!({ "code": "bad_request:message", "message": error.to_string() }),
         _ => json!({ "code": "internal:message", "message": "the answer could not be made; the log says why" }),
+    }
+}
+
+/// An error as the log may tell it.
+fn silent(error: &Error) -> String {
+    match error {
+        Error::Llm(error) => error.silent(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -116,7 +116,7 @@ impl Generation {
         let (outcome, completion) = match completed {
             Ok(Ok(completion)) => ("ok", Some(completion)),
             Ok(Err(error)) => {
-                tracing::debug!(message.id = %self.asked.answer, error = self.silent(&error), ?purpose, "a step of an answer failed");
+                tracing::debug!(message.id = %self.asked.answer, error = error.silent(), ?purpose, "a step of an answer failed");
                 (error.code(), None)
             }
             Err(_) => ("timeout", None),

@@ -91,11 +91,4 @@ impl Generation {
             started: Instant::now(),
         }
     }
-
-    /// An error as the log may tell it: a provider may say the question again.
-    pub(super) fn silent(&self, error: &impl std::fmt::Debug) -> String {
-        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let (told, question) = (words(&format!("{error:?}")), words(&self.ask.content));
-        if question.is_empty() { told } else { told.replace(&question, "[question]") }
-    }
 }

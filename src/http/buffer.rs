@@ -80,7 +80,9 @@ pub(super) async fn read_first(most: usize, request: Request, next: Next) -> Res
 }
 
 async fn read(most: usize, request: Request) -> Result<(Request, Buffer), ApiError> {
-    let large = || ApiError::too_large("body", format!("a question with its pictures may have {} MiB", most >> 20));
+    let large = || {
+        ApiError::too_large("body", format!("the request may have {} MiB; send fewer or smaller pictures", most >> 20))
+    };
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|announced| announced > most as u64) {
         return Err(large());

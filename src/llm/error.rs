@@ -136,6 +136,25 @@ impl LlmError {
         Self::Transient { provider: provider.into(), status: None, details: details.into() }
     }
 
+    /// The failure as the log may tell it: without the provider's own words,
+    /// which may repeat what was asked.
+    #[must_use]
+    pub fn silent(&self) -> String {
+        let mut silent = self.clone();
+        match &mut silent {
+            Self::Unauthorized { details, .. }
+            | Self::ModelNotFound { details, .. }
+            | Self::TooLong { details, .. }
+            | Self::Refused { details, .. }
+            | Self::RateLimited { details, .. }
+            | Self::Transient { details, .. }
+            | Self::Interrupted { details, .. }
+            | Self::Protocol { details, .. } => details.clear(),
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Misconfigured { .. } => {}
+        }
+        silent.to_string()
+    }
+
     /// A stable name for programs.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -110,8 +110,8 @@ async fn of_files_that_have_no_room_together_none_is_taken_in() {
     for name in ["a.txt", "b.txt"] {
         files.push(form(&app, &ada, "/v1/files", &[(name, name)]).await.json()["id"].clone());
     }
-    let batch = ada.post(&format!("/v1/vector_stores/vs_{collection}/file_batches"), &json!({ "file_ids": files }));
-    assert_refused("a batch", &batch.await);
+    let path = format!("/v1/vector_stores/vs_{collection}/file_batches");
+    assert_refused("a batch", &ada.post(&path, &json!({ "file_ids": files })).await);
     assert_eq!(documents(&app, &ada).await, 1);
     let stores = async || ada.get("/v1/vector_stores").await.json()["data"].as_array().unwrap().len();
     let before = stores().await;

@@ -38,7 +38,7 @@ use utoipa_axum::routes;
 
 pub(super) use error::{OpenAiError, shape};
 
-use super::parts::MAX_BODY;
+use super::with_pictures;
 use crate::app::App;
 
 /// Descriptions of routes whose paths are written in another way there.
@@ -52,8 +52,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(models::list))
         // Names of models hold slashes.
         .route("/v1/models/{*id}", get(models::find))
-        .routes(routes!(chat::complete).layer(DefaultBodyLimit::max(MAX_BODY)))
-        .routes(routes!(responses::create).layer(DefaultBodyLimit::max(MAX_BODY)))
+        .routes(with_pictures(routes!(chat::complete)))
+        .routes(with_pictures(routes!(responses::create)))
         .routes(routes!(responses::find, responses::delete))
         .routes(routes!(responses::cancel))
         .routes(routes!(responses::input_items))
