@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 ENV := . scripts/env.sh
 
-.PHONY: help demo serve ingest build fetch test lint fmt sqlx eval bench soak clean
+.PHONY: help demo serve ingest build fetch test try lint fmt sqlx eval bench soak clean
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,11 @@ ingest: build fetch ## Reads documents: DOCS="folder file ..."
 
 test: ## Everything that CI runs: lints, checks, tests
 	@scripts/test.sh
+
+try: ## Some tests, built soon: TEST="part of a name"
+	@scripts/ensure-build-tools.sh --test
+	@[ -n "$(TEST)" ] || { echo 'usage: make try TEST="part of a name"' >&2; exit 2; }
+	@$(ENV); cargo nextest run --config scripts/quick.toml --release --workspace --locked -E 'test($(TEST))'
 
 lint: ## The checks of `make test` without the tests
 	@scripts/test.sh tools fmt clippy doc deny scripts compose

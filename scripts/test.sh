@@ -57,8 +57,8 @@ run() {
     web) scripts/web.sh check ;;
     clients) scripts/clients.sh ;;
     browser) scripts/browser.sh ;;
-    doctests) cargo test --doc --release --workspace --locked ;;
-    tests) cargo nextest run --release --workspace --locked ;;
+    doctests) cargo --config scripts/quick.toml test --doc --release --workspace --locked ;;
+    tests) cargo nextest run --config scripts/quick.toml --release --workspace --locked ;;
     *) die "no step \`$1\`; there are: ${all[*]}" ;;
     esac
 }
