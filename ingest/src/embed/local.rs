@@ -74,7 +74,7 @@ impl LocalEmbedder {
         let lanes =
             config.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1).max(1);
         let (model, source) = find_model(config)?;
-        let mut query = source.session(lanes)?;
+        let mut query = source.session(query_threads(lanes))?;
         let tokens = TokenCounter::from_tokenizer(query.tokenizer.clone());
         let dimensions = embed_batch(&mut query, &["probe".to_owned()])?.first().map_or(0, Vec::len);
         Ok(Self {
@@ -136,6 +136,14 @@ impl LocalEmbedder {
             .collect::<Result<Vec<_>>>()?;
         Ok(self.bulk.get_or_init(|| sessions))
     }
+}
+
+/// Threads for one question. Between the steps of a model ONNX Runtime's threads
+/// wait without resting, so a question that had all cores would keep the database
+/// and everybody else from theirs for as long as it takes; and more than four are
+/// of no use for so few words.
+fn query_threads(lanes: usize) -> usize {
+    (lanes / 2).clamp(1, 4)
 }
 
 impl ModelSource {
