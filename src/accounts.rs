@@ -126,16 +126,21 @@ fn too_often(RetryAfter(time): RetryAfter) -> Error {
 }
 
 async fn check_in(app: &App, name: Option<&str>, password: &SecretString) -> Result<SignedIn> {
-    let user = match name {
-        Some(name) => users::find_by_name(&app.db, name).await?,
+    // One query, whether there is the account or not: two would tell by the time
+    // that they take.
+    let known = match name {
+        Some(name) => users::password_of_name(&app.db, name).await?,
         None => None,
     };
-    let mut stored = match &user {
-        Some(user) => users::password(&app.db, user.id).await?,
-        None => None,
-    };
+    let (id, stored) = known.unzip();
+    let mut stored = stored.flatten();
     let verdict = app.credentials.passwords.verify(stored.as_deref(), password).await?;
-    let Some(user) = user.filter(|user| verdict.is_right() && !user.disabled) else {
+    // What else is to be known of it is asked once the password is right.
+    let user = match id.filter(|_| verdict.is_right()) {
+        Some(id) => users::find(&app.db, id).await?,
+        None => None,
+    };
+    let Some(user) = user.filter(|user| !user.disabled) else {
         return Err(Error::Unauthorized("the name or the password is wrong"));
     };
     if verdict.is_old() {

@@ -1,5 +1,6 @@
 //! Accounts. Only the service itself writes them: callers are given the columns
-//! that concern them, and nobody but [`password`] is given the hash.
+//! that concern them, and nobody but [`password`] and [`password_of_name`] is given
+//! the hash.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -223,6 +224,21 @@ pub async fn list(db: impl PgExecutor<'_>, after: Option<UserId>, limit: i64) ->
     )
     .fetch_all(db)
     .await
+}
+
+/// The account of that name, by its id, and the hash of its password, where it
+/// has one: one query, so that a name that is not known costs as much.
+///
+/// # Errors
+/// What the database says.
+pub async fn password_of_name(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<(UserId, Option<String>)>> {
+    let found = sqlx::query!(
+        r#"select id as "id: UserId", password_hash from users where folded(name) = folded($1)"#,
+        name,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(found.map(|found| (found.id, found.password_hash)))
 }
 
 /// The hash of an account's password, where it has one.
