@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use footnote_ingest::scope::Scope;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::sync::watch;
 
 use super::hub::{Live, Next, Progress, Stop};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::MessageId;
-use crate::storage::events::Event;
+use crate::storage::events::{Event, Unread};
 use crate::storage::messages::{self, Message, Status};
 use crate::storage::{answers, events};
 
@@ -32,12 +32,27 @@ pub async fn follow(app: &App, scope: Scope, message: MessageId, after: i32) -> 
     // stored.
     let live = app.hub.get(message);
     let found = messages::find(&app.db, scope, message).await?.ok_or(Error::NotFound("message"))?;
+    let after = match found.status {
+        Status::Running => after,
+        _ => within(app, scope, message, after).await?,
+    };
     let reader = Reader { app: app.clone(), scope, message, after };
     Ok(match live {
         Some(live) => reader.live(live),
         None if found.status == Status::Running => reader.elsewhere(),
         None => reader.kept(),
     })
+}
+
+/// A reader who has read more than there is of an answer that has ended: a crash
+/// of the database took the last words, which were not on the disk. It is told
+/// the end.
+async fn within(app: &App, scope: Scope, message: MessageId, after: i32) -> Result<i32> {
+    if after == 0 {
+        return Ok(after);
+    }
+    let last = events::last(&app.db, scope, message).await?.unwrap_or_default();
+    Ok(if after > last { last - 1 } else { after })
 }
 
 /// Waits until an answer has ended, and returns it.
@@ -64,6 +79,40 @@ pub async fn cancel(app: &App, scope: Scope, message: MessageId) -> Result<Messa
     wait(app, scope, message).await
 }
 
+/// An event for a reader, as it waits for its turn.
+enum Waiting {
+    Live(Arc<Event>),
+    Stored(Unread),
+}
+
+impl Waiting {
+    fn seq(&self) -> i32 {
+        match self {
+            Self::Live(event) => event.seq,
+            Self::Stored(event) => event.seq,
+        }
+    }
+
+    /// The event. None when it cannot be read.
+    fn event(self) -> Option<Arc<Event>> {
+        match self {
+            Self::Live(event) => Some(event),
+            Self::Stored(event) => match event.read() {
+                Ok(event) => Some(Arc::new(event)),
+                Err(error) => {
+                    tracing::error!(%error, "a stored event cannot be read");
+                    None
+                }
+            },
+        }
+    }
+}
+
+/// The events of batches, one by one: up to the first that cannot be read.
+fn one_by_one(batches: impl Stream<Item = Vec<Waiting>> + Send + 'static) -> BoxStream<'static, Arc<Event>> {
+    batches.flat_map(stream::iter).scan((), |(), waiting| std::future::ready(waiting.event())).boxed()
+}
+
 /// Somebody who has read up to an event.
 struct Reader {
     app: App,
@@ -79,19 +128,19 @@ impl Reader {
         let state = (self, live, progress);
         let batches = stream::unfold(state, |(mut reader, live, mut progress)| async move {
             let new = reader.next_live(&live, &mut progress).await?;
-            Some((stream::iter(new), (reader, live, progress)))
+            Some((new, (reader, live, progress)))
         });
-        batches.flatten().boxed()
+        one_by_one(batches)
     }
 
-    async fn next_live(&mut self, live: &Live, progress: &mut watch::Receiver<Progress>) -> Option<Vec<Arc<Event>>> {
+    async fn next_live(&mut self, live: &Live, progress: &mut watch::Receiver<Progress>) -> Option<Vec<Waiting>> {
         let after = self.after;
         progress.wait_for(|now| now.last > after || now.ended).await.ok()?;
         let new = match live.after(after) {
-            Next::Events(new) => new,
+            Next::Events(new) => new.into_iter().map(Waiting::Live).collect(),
             Next::Stored => self.stored().await?,
         };
-        self.after = new.last()?.seq;
+        self.after = new.last()?.seq();
         Some(new)
     }
 
@@ -99,29 +148,29 @@ impl Reader {
     fn kept(self) -> BoxStream<'static, Arc<Event>> {
         let batches = stream::unfold(self, |mut reader| async move {
             let new = reader.stored().await?;
-            reader.after = new.last()?.seq;
-            Some((stream::iter(new), reader))
+            reader.after = new.last()?.seq();
+            Some((new, reader))
         });
-        batches.flatten().boxed()
+        one_by_one(batches)
     }
 
     /// Of an answer that another process makes.
     fn elsewhere(self) -> BoxStream<'static, Arc<Event>> {
         let batches = stream::unfold((self, None), |(mut reader, mut told)| async move {
             let new = reader.next_elsewhere(&mut told).await?;
-            Some((stream::iter(new), (reader, told)))
+            Some((new, (reader, told)))
         });
-        batches.flatten().boxed()
+        one_by_one(batches)
     }
 
-    async fn next_elsewhere(&mut self, told: &mut Option<tokio::time::Instant>) -> Option<Vec<Arc<Event>>> {
+    async fn next_elsewhere(&mut self, told: &mut Option<tokio::time::Instant>) -> Option<Vec<Waiting>> {
         loop {
             // Before the events: an answer that ends in between is looked at
             // once more.
             let message = messages::find(&self.app.db, self.scope, self.message).await.ok()??;
             let new = self.stored().await?;
             if let Some(last) = new.last() {
-                self.after = last.seq;
+                self.after = last.seq();
                 return Some(new);
             }
             if message.status != Status::Running {
@@ -137,10 +186,9 @@ impl Reader {
 
     /// The next stored events that it has not read. None when they cannot be
     /// had: the stream ends, and its reader comes again.
-    async fn stored(&self) -> Option<Vec<Arc<Event>>> {
-        let stored = events::after(&self.app.db, self.scope, self.message, self.after, Some(PAGE)).await;
-        match stored {
-            Ok(stored) => Some(stored.into_iter().map(Arc::new).collect()),
+    async fn stored(&self) -> Option<Vec<Waiting>> {
+        match events::page(&self.app.db, self.scope, self.message, self.after, PAGE).await {
+            Ok(stored) => Some(stored.into_iter().map(Waiting::Stored).collect()),
             Err(error) => {
                 tracing::warn!(message.id = %self.message, %error, "the events of an answer cannot be read");
                 None

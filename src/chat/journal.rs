@@ -1,10 +1,15 @@
 //! The journal: events of all answers, stored a batch at a time.
 //!
 //! One writer takes whatever has come in while it stored the batch before, so a
-//! single answer waits for nobody and a thousand share each statement.
+//! single answer waits for nobody and a thousand share each statement. The disk
+//! is waited for when an answer ends, not at each of its words: see
+//! [`events::append_all`].
+
+use std::time::Duration;
 
 use footnote_ingest::rights;
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, Result};
@@ -13,6 +18,13 @@ use crate::storage::events::{self, Event};
 
 /// Entries that are stored together, at most.
 const BATCH: usize = 1024;
+/// Entries of a batch from which on the next one is gathered: many small
+/// statements would take the processors from those who make the answers.
+const MANY: usize = 8;
+/// For how long.
+const GATHER: Duration = Duration::from_millis(3);
+/// How long a connection is kept for the next batch.
+const KEPT: Duration = Duration::from_millis(100);
 
 /// Stores events. Cloning shares the writer, which ends with the last of them.
 #[derive(Debug, Clone)]
@@ -72,19 +84,58 @@ fn closed() -> Error {
 
 async fn write(db: PgPool, mut entries: mpsc::Receiver<Entry>) {
     let mut batch = Vec::new();
-    while entries.recv_many(&mut batch, BATCH).await > 0 {
-        // What nobody waits for any more is not stored: nobody will show it.
-        batch.retain(|entry| !entry.stored.is_closed());
-        let all: Vec<(MessageId, &Event)> =
-            batch.iter().flat_map(|entry| entry.events.iter().map(|event| (entry.message, event))).collect();
-        let together = events::append_all(&db, &all).await;
-        for entry in batch.drain(..) {
-            let outcome = match &together {
-                Ok(()) => Ok(()),
-                // One of them is at fault; the others are not to suffer for it.
-                Err(_) => events::append(&db, entry.message, &entry.events).await,
-            };
-            let _ = entry.stored.send(outcome.map(|()| entry.events));
+    let mut kept = None;
+    loop {
+        let receiving = entries.recv_many(&mut batch, BATCH);
+        let received = match &kept {
+            None => receiving.await,
+            Some(_) => match tokio::time::timeout(KEPT, receiving).await {
+                Ok(received) => received,
+                Err(_) => {
+                    kept = None;
+                    continue;
+                }
+            },
+        };
+        if received == 0 {
+            return;
+        }
+        store(&db, &mut kept, &mut batch).await;
+        if received >= MANY {
+            tokio::time::sleep(GATHER).await;
         }
     }
+}
+
+/// Stores a batch, and tells those who wait for it.
+async fn store(db: &PgPool, kept: &mut Option<PoolConnection<Postgres>>, batch: &mut Vec<Entry>) {
+    // What nobody waits for any more is not stored: nobody will show it.
+    batch.retain(|entry| !entry.stored.is_closed());
+    let all: Vec<(MessageId, &Event)> =
+        batch.iter().flat_map(|entry| entry.events.iter().map(|event| (entry.message, event))).collect();
+    let together = append_all(db, kept, &all).await;
+    if together.is_err() {
+        *kept = None;
+    }
+    for entry in batch.drain(..) {
+        let outcome = match &together {
+            Ok(()) => Ok(()),
+            // One of them is at fault; the others are not to suffer for it.
+            Err(_) => events::append(db, entry.message, &entry.events).await,
+        };
+        let _ = entry.stored.send(outcome.map(|()| entry.events));
+    }
+}
+
+/// Over the connection that was kept, or one that is kept from now on.
+async fn append_all(
+    db: &PgPool,
+    kept: &mut Option<PoolConnection<Postgres>>,
+    all: &[(MessageId, &Event)],
+) -> sqlx::Result<()> {
+    let connection = match kept {
+        Some(connection) => connection,
+        None => kept.insert(db.acquire().await?),
+    };
+    events::append_all(&mut **connection, all).await
 }

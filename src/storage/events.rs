@@ -17,6 +17,29 @@ pub struct Event {
     pub data: Value,
 }
 
+/// A stored event whose content is still text: a tenth of what it takes once it
+/// is read.
+#[derive(Debug, Clone)]
+pub struct Unread {
+    /// Its number.
+    pub seq: i32,
+    /// Its type.
+    pub name: String,
+    /// Its content, as JSON.
+    pub data: String,
+}
+
+impl Unread {
+    /// The event.
+    ///
+    /// # Errors
+    /// Content that Postgres takes for JSON and the reader does not, such as one
+    /// nested too deeply.
+    pub fn read(self) -> serde_json::Result<Event> {
+        Ok(Event { seq: self.seq, name: self.name, data: serde_json::from_str(&self.data)? })
+    }
+}
+
 /// Appends events.
 ///
 /// # Errors
@@ -43,6 +66,13 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
 
 /// Appends events of several answers in one statement: all or none.
 ///
+/// They are there for every reader at once, and stay when this process is killed,
+/// but are not waited for until they are on the disk: of an answer under way, a
+/// crash of Postgres itself may take what was said in the last moment (three times
+/// its `wal_writer_delay`, 0.6 s). The end of an answer is waited for, and with it
+/// all of its events, since the log is written in its order. See "Asynchronous
+/// Commit" in Postgres's manual.
+///
 /// # Errors
 /// What the database says.
 pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)]) -> sqlx::Result<()> {
@@ -52,9 +82,10 @@ pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)])
     let data: Vec<String> = events.iter().map(|(_, event)| event.data.to_string()).collect();
     sqlx::query!(
         r#"
+        with this_commit as (select set_config('synchronous_commit', 'off', true))
         insert into message_events (message_id, seq, name, data)
         select message_id, seq, name, data::json
-        from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as new (message_id, seq, name, data)
+        from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as new (message_id, seq, name, data), this_commit
         "#,
         &messages as _,
         &seqs,
@@ -94,5 +125,56 @@ pub async fn after(
         most,
     )
     .fetch_all(db)
+    .await
+}
+
+/// A page of them, for who reads slowly: the first `most` events after number
+/// `after`.
+///
+/// # Errors
+/// What the database says.
+pub async fn page(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    message: MessageId,
+    after: i32,
+    most: i64,
+) -> sqlx::Result<Vec<Unread>> {
+    sqlx::query_as!(
+        Unread,
+        r#"
+        select e.seq, e.name, e.data::text as "data!"
+        from message_events e
+        join messages m on m.id = e.message_id
+        where e.message_id = $1 and m.owner_id = $2 and e.seq > $3
+        order by e.seq
+        limit $4
+        "#,
+        message as _,
+        scope.owner() as _,
+        after,
+        most,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The number of a message's last event; none where it has no events, and where
+/// the scope has no such message.
+///
+/// # Errors
+/// What the database says.
+pub async fn last(db: impl PgExecutor<'_>, scope: Scope, message: MessageId) -> sqlx::Result<Option<i32>> {
+    sqlx::query_scalar!(
+        r#"
+        select max(e.seq)
+        from message_events e
+        join messages m on m.id = e.message_id
+        where e.message_id = $1 and m.owner_id = $2
+        "#,
+        message as _,
+        scope.owner() as _,
+    )
+    .fetch_one(db)
     .await
 }
