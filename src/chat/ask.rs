@@ -6,9 +6,11 @@ use std::time::Duration;
 use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 
+use super::ahead::{self, Ahead};
+use super::asked_with;
 use super::files;
 use super::hub::Live;
-use super::question::{Ask, Asked, Embedding, IdempotencyKey};
+use super::question::{Ask, Asked, IdempotencyKey};
 use super::record::{self, Record};
 use super::state::{Generation, Taken};
 use crate::app::App;
@@ -137,17 +139,18 @@ async fn kept(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<As
 
 /// Stores the question and starts its answer, to the end.
 async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
-    let options = ask.options()?;
-    // The embedding is made while the question is stored.
-    let embedding = Embedding::start(&app, scope, &ask.content);
+    asked_with::check(&ask.options)?;
     let conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
-    let provider = app.models.choose(ask.model.as_deref().or(conversation.model.as_deref()))?;
+    let provider = app.models.choose(ask.options.model.as_deref().or(conversation.model.as_deref()))?;
     suits(&ask, provider.as_ref())?;
     let files = files::find(&app, scope, &ask.documents).await?;
-    let reservation = reserve(&app, &who, provider.as_ref(), ask.max_tokens).await?;
+    let reservation = reserve(&app, &who, provider.as_ref(), ask.options.max_tokens).await?;
+    // It is looked for while it is stored.
+    let query = ahead::query(&conversation, &ask, &files, ask.content.clone(), ahead::EVIDENCE);
+    let ahead = Ahead::start(&app, scope, query);
     let mut tx = app.db.begin().await?;
     let question = match subject {
-        Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts(&files), &options).await?,
+        Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts(&files), &ask.options).await?,
         Subject::Again(question) => Some(question),
     };
     let question = question.ok_or(Error::NotFound("message"))?;
@@ -170,7 +173,7 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     }
     let record = Record::new(&app, scope, asked.answer, Arc::clone(&live));
     let follows = question.parent.is_some();
-    let taken = Taken { asked, follows, conversation, provider, record, ask, files, embedding, reservation };
+    let taken = Taken { asked, follows, conversation, provider, record, ask, files, ahead, reservation };
     let generation = Generation::new(app.clone(), scope, taken);
     rights::spawn(as_owner(scope, make(app, scope, asked.answer, live, generation)));
     Ok(asked)
@@ -183,7 +186,7 @@ fn suits(ask: &Ask, provider: &dyn Provider) -> Result<()> {
             format!("cannot be looked at by the model `{}`; choose another or leave them out", provider.name());
         return Err(Error::Invalid { field: "parts", problem });
     }
-    if ask.max_tokens.is_some_and(|wanted| wanted as usize > provider.context_window()) {
+    if ask.options.max_tokens.is_some_and(|wanted| wanted as usize > provider.context_window()) {
         let problem = format!("is more than the model `{}` has room for", provider.name());
         return Err(Error::Invalid { field: "max_tokens", problem });
     }

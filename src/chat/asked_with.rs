@@ -11,40 +11,21 @@ use crate::storage::options::Options;
 const MAX_BYTES: usize = 64 << 10;
 
 impl Ask {
-    /// What is kept with the question.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for what cannot be kept.
-    pub(super) fn options(&self) -> Result<Options> {
-        let options = Options {
-            collections: self.collections.clone(),
-            filter: self.filter.clone(),
-            model: self.model.clone(),
-            temperature: self.temperature,
-            max_tokens: self.max_tokens,
-            tools: self.tools.clone(),
-            tool_choice: self.tool_choice.clone(),
-            locale: self.hints.locale.clone(),
-            time_zone: self.hints.time_zone.clone(),
-        };
-        check(&options)?;
-        Ok(options)
-    }
-
     /// Takes up what the question was asked with before, where nothing else is
     /// wanted.
     pub(super) fn inherit(&mut self, before: Options) {
+        let wanted = &mut self.options;
         let Options { collections, filter, model, temperature, max_tokens, tools, tool_choice, locale, time_zone } =
             before;
-        take_up(&mut self.collections, collections);
-        take_up(&mut self.filter, filter);
-        take_up(&mut self.model, model);
-        take_up(&mut self.temperature, temperature);
-        take_up(&mut self.max_tokens, max_tokens);
-        take_up(&mut self.tools, tools);
-        take_up(&mut self.tool_choice, tool_choice);
-        take_up(&mut self.hints.locale, locale);
-        take_up(&mut self.hints.time_zone, time_zone);
+        take_up(&mut wanted.collections, collections);
+        take_up(&mut wanted.filter, filter);
+        take_up(&mut wanted.model, model);
+        take_up(&mut wanted.temperature, temperature);
+        take_up(&mut wanted.max_tokens, max_tokens);
+        take_up(&mut wanted.tools, tools);
+        take_up(&mut wanted.tool_choice, tool_choice);
+        take_up(&mut wanted.locale, locale);
+        take_up(&mut wanted.time_zone, time_zone);
     }
 }
 
@@ -52,7 +33,11 @@ fn take_up<T>(wanted: &mut Option<T>, before: Option<T>) {
     *wanted = wanted.take().or(before);
 }
 
-fn check(options: &Options) -> Result<()> {
+/// Refuses what cannot be kept.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub(super) fn check(options: &Options) -> Result<()> {
     let wrong = |problem: &str| Error::Invalid { field: "filter", problem: problem.into() };
     let value = serde_json::to_value(options).map_err(anyhow::Error::from)?;
     if value.to_string().len() > MAX_BYTES {
@@ -79,7 +64,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::chat::Hints;
     use crate::llm::ToolChoice;
 
     fn filter(filter: Value) -> MetaFilter {
@@ -88,40 +72,46 @@ mod tests {
 
     #[test]
     fn what_is_wanted_comes_before_what_was_asked_with() {
-        let before = Ask {
+        let before = Options {
             filter: Some(filter(json!({ "language": "de" }))),
             model: Some("old".into()),
             temperature: Some(0.5),
             max_tokens: Some(77),
             tools: Some(vec!["calculate".into()]),
             tool_choice: Some(ToolChoice::Required),
-            hints: Hints { locale: Some("de-CH".into()), time_zone: Some("Europe/Zurich".into()) },
-            ..Ask::new("What?")
+            locale: Some("de-CH".into()),
+            time_zone: Some("Europe/Zurich".into()),
+            ..Options::default()
         };
-        let options = before.options().expect("options");
         let mut again = Ask::new("What?");
-        again.inherit(options.clone());
-        assert_eq!(again.options().expect("options"), options);
+        again.inherit(before.clone());
+        assert_eq!(again.options, before);
 
-        let hints = Hints { locale: Some("fr".into()), time_zone: None };
-        let wanted = Ask { filter: Some(filter(json!({}))), tools: Some(vec![]), hints, ..Ask::new("What?") };
-        let mut other = Ask { tool_choice: Some(ToolChoice::Auto), ..wanted };
-        other.inherit(options.clone());
-        let expected = Options {
+        let wanted = Options {
             filter: Some(filter(json!({}))),
             tools: Some(vec![]),
             tool_choice: Some(ToolChoice::Auto),
             locale: Some("fr".into()),
-            ..options
+            ..Options::default()
         };
-        assert_eq!(other.options().expect("options"), expected);
+        let mut other = Ask { options: wanted.clone(), ..Ask::new("What?") };
+        other.inherit(before.clone());
+        let expected = Options {
+            filter: wanted.filter,
+            tools: wanted.tools,
+            tool_choice: wanted.tool_choice,
+            locale: wanted.locale,
+            ..before
+        };
+        assert_eq!(other.options, expected);
     }
 
     #[test]
     fn what_cannot_be_kept_is_refused() {
+        assert!(check(&Options::default()).is_ok());
         let long = json!({ "a": "x".repeat(MAX_BYTES) });
         for wrong in [long, json!({ "a": "b\0" }), json!({ "a\0": [true, "b"] })] {
-            assert!(Ask { filter: Some(filter(wrong)), ..Ask::new("What?") }.options().is_err());
+            assert!(check(&Options { filter: Some(filter(wrong)), ..Options::default() }).is_err());
         }
     }
 }

@@ -46,13 +46,13 @@ impl Generation {
     pub(super) async fn offered_tools(&self) -> Result<Toolset> {
         let (ask, app) = (&self.ask, &self.app);
         let offered =
-            app.settings.tools && ask.tool_choice != Some(ToolChoice::None) && self.provider.capabilities().tools;
+            app.settings.tools && ask.options.tool_choice != Some(ToolChoice::None) && self.provider.capabilities().tools;
         let mut toolbox = Toolbox::default();
         if !offered {
             return Ok(Toolset { toolbox });
         }
-        let allowed = ask.tools.as_ref().or(self.conversation.tools.as_ref());
-        let zone = ask.hints.time_zone.as_deref().and_then(current_time::zone).unwrap_or(Tz::UTC);
+        let allowed = ask.options.tools.as_ref().or(self.conversation.tools.as_ref());
+        let zone = ask.options.time_zone.as_deref().and_then(current_time::zone).unwrap_or(Tz::UTC);
         let mut all: Vec<Arc<dyn Tool>> = vec![
             Arc::new(calculate::calculate()),
             Arc::new(current_time::current_time(current_time::system_clock(), zone)),
@@ -68,7 +68,7 @@ impl Generation {
                 tracing::warn!(%error, "a tool is left out");
             }
         }
-        if let Some(ToolChoice::Named { name }) = &ask.tool_choice
+        if let Some(ToolChoice::Named { name }) = &ask.options.tool_choice
             && toolbox.get(name).is_none()
         {
             let problem = format!("names `{name}`, which is no tool that may be called here");

@@ -36,7 +36,7 @@ impl Conversing<'_> {
             (false, _) => (vec![], ToolChoice::Auto),
             (true, true) => (generation.tools.specs(), ToolChoice::None),
             (true, false) if self.steps.is_empty() => {
-                (generation.tools.specs(), generation.ask.tool_choice.clone().unwrap_or_default())
+                (generation.tools.specs(), generation.ask.options.tool_choice.clone().unwrap_or_default())
             }
             (true, false) => (generation.tools.specs(), ToolChoice::Auto),
         };
@@ -52,7 +52,7 @@ impl Conversing<'_> {
             tools,
             tool_choice,
             max_tokens: generation.max_tokens(),
-            temperature: generation.ask.temperature,
+            temperature: generation.ask.options.temperature,
             format: None,
         };
         self.generation.receipt.fitted = Some(fitted);
@@ -66,7 +66,7 @@ impl Conversing<'_> {
             cites: self.provider.capabilities().citations,
             tools: offers && !generation.tools.is_empty(),
             own: generation.conversation.system_prompt.as_deref(),
-            locale: generation.ask.hints.locale.as_deref(),
+            locale: generation.ask.options.locale.as_deref(),
         });
         if last && offers && !generation.tools.is_empty() {
             system = format!("{system}\n\n{}", prompt::NO_MORE_TOOLS);
@@ -154,7 +154,7 @@ fn stub(steps: &mut [Step], stubs: &[usize]) {
 
 impl Generation {
     pub(super) fn max_tokens(&self) -> u32 {
-        self.ask.max_tokens.unwrap_or(self.app.settings.max_answer_tokens)
+        self.ask.options.max_tokens.unwrap_or(self.app.settings.max_answer_tokens)
     }
 
     /// The passages of the first search: what tools found later comes behind.

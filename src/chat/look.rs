@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::ahead::{self, EVIDENCE};
 use super::evidence;
 use super::history::History;
 use super::state::Generation;
@@ -15,8 +16,6 @@ use crate::prompt;
 use crate::retrieve::{self, Passage, Query};
 use crate::storage::calls::Purpose;
 
-/// Passages that may be sent as evidence.
-pub(super) const EVIDENCE: usize = 8;
 /// Questions that one is taken apart into, at most.
 const QUERIES: usize = 3;
 /// Tokens of a question in other words, at most.
@@ -146,33 +145,25 @@ impl Generation {
     }
 
     async fn search(&mut self, text: &str) -> Result<Vec<Passage>> {
-        let mut query = self.query(text.to_owned(), EVIDENCE);
-        let mut embed = Duration::ZERO;
-        // Only the question as it was asked was embedded beforehand.
-        if text == self.ask.content
-            && let Some(embedding) = self.embedding.take()
-        {
-            let (vector, time) = embedding.finish().await?;
-            query.dense = Some(vector);
-            embed += time;
-        }
-        let retrieved = retrieve::retrieve(&self.app.corpus, self.scope, &query).await?;
-        embed += retrieved.embed;
-        self.receipt.embed += embed;
+        // Only the question as it was asked was looked for beforehand.
+        let ahead = if text == self.ask.content { self.ahead.take() } else { None };
+        let retrieved = match ahead {
+            Some(ahead) => ahead.finish().await?,
+            None => {
+                let query = self.query(text.to_owned(), EVIDENCE);
+                retrieve::retrieve(&self.app.corpus, self.scope, &query).await?
+            }
+        };
+        self.receipt.embed += retrieved.embed;
         self.receipt.search += retrieved.search;
-        self.app.figures.searched("embed", embed);
+        self.app.figures.searched("embed", retrieved.embed);
         self.app.figures.searched("search", retrieved.search);
         Ok(retrieved.passages)
     }
 
     /// A search within what the question may see.
     pub(super) fn query(&self, text: String, limit: usize) -> Query {
-        if let Some(revisions) = self.revisions() {
-            return Query { text, revisions: Some(revisions), limit, ..Query::default() };
-        }
-        let own = Some(self.conversation.collections.clone()).filter(|ids| !ids.is_empty());
-        let collections = self.ask.collections.clone().filter(|ids| !ids.is_empty()).or(own);
-        Query { text, collections, filter: self.ask.filter.clone().unwrap_or_default(), limit, ..Query::default() }
+        ahead::query(&self.conversation, &self.ask, &self.files, text, limit)
     }
 }
 

@@ -5,13 +5,14 @@
 //! anybody listening.
 //!
 //! * [`ask`]: taking a question, with what goes [beside](asked_with) its words; [`follow`]: reading, awaiting, stopping
-//! * [`generate`], [`look`], [`converse`], [`compose`]: the answer from its question to its end
+//! * [`ahead`], [`generate`], [`look`], [`converse`], [`compose`]: the answer from its question to its end
 //! * [`files`]: documents that a question names; [`named`]: chats whose ids callers choose
 //! * [`calling`] and the tools; [`approve`]: leave for those that change things
 //! * [`state`]: what the steps share; [`account`]: what they cost
 //! * [`hub`], [`journal`], [`record`], [`keeper`]: its events, stored and shown
 
 mod account;
+mod ahead;
 mod approve;
 mod artifact_tools;
 mod ask;
@@ -46,4 +47,5 @@ pub use follow::{cancel, follow, wait};
 pub use hub::Hub;
 pub use journal::Journal;
 pub use keeper::Keeper;
-pub use question::{Ask, Asked, Hints, IdempotencyKey, Unanswered};
+pub use crate::storage::options::Options;
+pub use question::{Ask, Asked, IdempotencyKey, Unanswered};

@@ -46,7 +46,7 @@ impl Generation {
             cites: self.provider.capabilities().citations,
             tools: !self.tools.is_empty(),
             own: self.conversation.system_prompt.as_deref(),
-            locale: self.ask.hints.locale.as_deref(),
+            locale: self.ask.options.locale.as_deref(),
         };
         let images: Vec<&str> = self.ask.images.iter().map(|image| &*image.base64).collect();
         let whole = json!([
@@ -54,13 +54,13 @@ impl Generation {
             self.provider.name(),
             prompt::system(instructions),
             self.tools.json(),
-            self.ask.tool_choice.clone().unwrap_or_default(),
+            self.ask.options.tool_choice.clone().unwrap_or_default(),
             self.ask.content,
             images,
             evidence,
             self.history.summary,
             history,
-            self.ask.temperature,
+            self.ask.options.temperature,
             self.max_tokens(),
         ]);
         Sha256::digest(whole.to_string()).to_vec()

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use footnote_ingest::scope::Scope;
 
+use super::ahead::Ahead;
 use super::evidence::Evidence;
 use super::files::File;
 use super::history::History;
-use super::question::{Ask, Asked, Embedding};
+use super::question::{Ask, Asked};
 use super::receipt::Receipt;
 use super::record::{New, Record};
 use super::toolset::Toolset;
@@ -32,7 +33,7 @@ pub(super) struct Generation {
     /// Documents that the question names.
     pub(super) files: Vec<File>,
     /// Taken when it is used.
-    pub(super) embedding: Option<Embedding>,
+    pub(super) ahead: Option<Ahead>,
     /// Events that are stored while the provider is asked.
     pub(super) pending: Vec<New>,
     pub(super) history: History,
@@ -61,13 +62,13 @@ pub(super) struct Taken {
     pub(super) ask: Ask,
     /// Documents that the question names.
     pub(super) files: Vec<File>,
-    pub(super) embedding: Embedding,
+    pub(super) ahead: Ahead,
     pub(super) reservation: Option<Reservation>,
 }
 
 impl Generation {
     pub(super) fn new(app: App, scope: Scope, taken: Taken) -> Self {
-        let Taken { asked, follows, conversation, provider, record, ask, files, embedding, reservation } = taken;
+        let Taken { asked, follows, conversation, provider, record, ask, files, ahead, reservation } = taken;
         Self {
             app,
             scope,
@@ -78,7 +79,7 @@ impl Generation {
             record,
             ask,
             files,
-            embedding: Some(embedding),
+            ahead: Some(ahead),
             pending: vec![],
             history: History::default(),
             evidence: Evidence::default(),

@@ -2,15 +2,27 @@
 
 use footnote_ingest::index::MetaFilter;
 use footnote_ingest::scope::Scope;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::extract;
 use crate::app::App;
-use crate::chat::{Ask, Hints};
+use crate::chat::{Ask, Options};
 use crate::llm::ToolChoice;
 
 /// Tools that a question may name, at most.
 const MAX_TOOLS: usize = 256;
+
+/// Where the reader is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hints {
+    /// The reader's language, such as `de-CH`.
+    locale: Option<String>,
+    /// The reader's time zone, such as `Europe/Zurich`.
+    time_zone: Option<String>,
+}
 
 /// What a request gives; the rest is left out.
 #[derive(Debug)]
@@ -32,7 +44,7 @@ impl Given {
     /// Names what cannot be taken, and says what can.
     pub(super) async fn read(self, app: &App, scope: Scope) -> Result<Ask, ApiError> {
         self.check()?;
-        Ok(Ask {
+        let options = Options {
             collections: extract::collections(app, scope, self.collections.as_deref()).await?,
             filter: self.filter,
             model: self.model,
@@ -40,9 +52,10 @@ impl Given {
             max_tokens: self.max_tokens,
             tools: self.tools,
             tool_choice: self.tool_choice,
-            hints: self.hints,
-            ..Ask::new(String::new())
-        })
+            locale: self.hints.locale,
+            time_zone: self.hints.time_zone,
+        };
+        Ok(Ask { options, ..Ask::new(String::new()) })
     }
 
     fn check(&self) -> Result<(), ApiError> {

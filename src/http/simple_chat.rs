@@ -20,7 +20,7 @@ use super::error::{ApiError, Envelope};
 use super::extract::{Json, Path};
 use super::messages::KEEP_ALIVE;
 use crate::app::App;
-use crate::chat::{self, Ask, Asked, Unanswered};
+use crate::chat::{self, Ask, Asked, Options, Unanswered};
 use crate::citations::Citation;
 use crate::error::Error;
 use crate::ids::{ConversationId, MessageId, UserId};
@@ -125,7 +125,8 @@ async fn take(app: App, scope: Scope, say: ChatMessage) -> Result<(Asked, Unansw
         Some(id) => (id, Unanswered::Withdrawn),
         None => (conversations::create(&app.db, scope, &New::default()).await?.id, Unanswered::WithdrawnWhole),
     };
-    let ask = Ask { model: say.model, unanswered, ..Ask::new(say.message) };
+    let options = Options { model: say.model, ..Options::default() };
+    let ask = Ask { options, unanswered, ..Ask::new(say.message) };
     let asked = chat::ask(&app, scope, conversation, ask).await.map_err(named);
     if asked.is_err() && unanswered == Unanswered::WithdrawnWhole {
         withdrawals::forget(&app.db, scope, conversation).await?;

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use super::asking::{self, READING_TOOLS, title};
 use super::backend::{Backend, Failure, Page};
 use crate::app::App;
-use crate::chat::{self, Ask};
+use crate::chat::{self, Ask, Options};
 use crate::ids::{CollectionId, DocumentId, MessageId, RevisionId};
 use crate::limits::Who;
 use crate::retrieve::{self, Passage, Query};
@@ -71,7 +71,8 @@ impl Local {
         let title = title(question);
         let new = New { title: Some(&title), collections: &collections, ..New::default() };
         let begun = conversations::create(&app.db, scope, &new).await?;
-        let ask = Ask { tools: Some(READING_TOOLS.map(str::to_owned).to_vec()), ..Ask::new(question) };
+        let options = Options { tools: Some(READING_TOOLS.map(str::to_owned).to_vec()), ..Options::default() };
+        let ask = Ask { options, ..Ask::new(question) };
         let asked = chat::ask(app, scope, begun.id, ask).await?;
         let mut awaited = Awaited { app: app.clone(), scope, answer: asked.answer, ended: false };
         let mut events = chat::follow(app, scope, asked.answer, 0).await?;

@@ -8,7 +8,7 @@ use super::super::error::ApiError;
 use super::talk::{Question, Wishes};
 use super::target::Grounding;
 use crate::app::App;
-use crate::chat::{self, Ask, Asked};
+use crate::chat::{self, Ask, Asked, Options};
 use crate::error::Error;
 use crate::ids::{ConversationId, MessageId};
 use crate::llm::ToolChoice;
@@ -66,9 +66,12 @@ pub(super) async fn ask(
         content: question.text,
         images: question.images,
         place: Place::After(parent),
-        temperature: wishes.temperature,
-        max_tokens: wishes.max_tokens,
-        tool_choice: Some(ToolChoice::Auto),
+        options: Options {
+            temperature: wishes.temperature,
+            max_tokens: wishes.max_tokens,
+            tool_choice: Some(ToolChoice::Auto),
+            ..ask.options
+        },
         ..ask
     };
     let asked = chat::ask(app, scope, conversation, ask).await;
@@ -119,8 +122,8 @@ async fn go_on(
     let change = Change { system_prompt: prompt, ..Change::default() };
     conversations::change(&app.db, scope, found.conversation_id, &change).await?.ok_or_else(gone)?;
     if let Some(grounding) = grounding {
-        ask.collections = Some(grounding.collections).filter(|ids| !ids.is_empty());
-        ask.model = grounding.model;
+        ask.options.collections = Some(grounding.collections).filter(|ids| !ids.is_empty());
+        ask.options.model = grounding.model;
     }
     Ok((found.conversation_id, Some(answer)))
 }

@@ -9,7 +9,7 @@ use super::super::error::ApiError;
 use super::super::extract;
 use super::super::parts::{self, QuestionPart, Read};
 use crate::app::App;
-use crate::chat::Ask;
+use crate::chat::{Ask, Options};
 use crate::chat::named::{Said, Wish};
 use crate::ids::{ApprovalId, MessageId};
 
@@ -116,14 +116,13 @@ impl ChatRequest {
             _ => Wish::Answer,
         };
         let Read { words: content, images, documents } = parts::read(last.question_parts())?;
-        let ask = Ask {
-            images,
-            documents,
+        let options = Options {
             model: self.model,
             collections: extract::collections(app, scope, self.collections.as_deref()).await?,
             tools: self.tools,
-            ..Ask::new(content)
+            ..Options::default()
         };
+        let ask = Ask { images, documents, options, ..Ask::new(content) };
         Ok(Wanted::Speak(Box::new(Said { chat: self.id, id, wish, ask })))
     }
 }

@@ -33,7 +33,7 @@ use super::ids;
 use super::list::{Listing, MOST, Paging, USUAL};
 use super::target::{self, Grounding, Target};
 use crate::app::App;
-use crate::chat::{self, Ask};
+use crate::chat::{self, Ask, Options};
 use crate::ids::MessageId;
 use crate::storage::hidden::Origin;
 use crate::storage::messages::{self, Role};
@@ -157,7 +157,8 @@ async fn over_documents(
     let (talk, wishes) = create.read(vec![], |id| referred.get(&id).cloned())?;
     let param = talk.param;
     let question = talk.into_question()?;
-    let ask = Ask { filter: Some(filter), ..Ask::new(String::new()) };
+    let options = Options { filter: Some(filter), ..Options::default() };
+    let ask = Ask { options, ..Ask::new(String::new()) };
     let mut held = grounded::ask(app, scope, place, question, (wishes, param), ask).await?;
     let answer = held.asked.answer;
     shown["id"] = json!(ids::show(ids::RESPONSE, answer.0));
