@@ -29,7 +29,7 @@ use footnote_ingest::rights;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::telemetry;
+use crate::telemetry::{self, LogFormat};
 use failure::Failure;
 use output::Output;
 use session::Session;
@@ -67,6 +67,9 @@ struct Global {
     /// Say more; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "FOOTNOTE_VERBOSE")]
     verbose: u8,
+    /// What a line of the log looks like.
+    #[arg(long, global = true, env = "FOOTNOTE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
@@ -116,7 +119,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output { json: cli.global.json, quiet: cli.global.quiet };
     let serving = matches!(cli.command, Command::Serve(_) | Command::Worker);
-    telemetry::start(cli.global.quiet, cli.global.verbose, serving);
+    telemetry::start(cli.global.quiet, cli.global.verbose, serving, cli.global.log_format);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failed(&Failure::Unexpected(error.into())),

@@ -20,10 +20,21 @@ const PLAIN: &[&str] = &["hyper", "hyper_util", "reqwest", "rustls", "sqlx", "to
 /// and texts of pages and files.
 const TELLING: &[&str] = &["html5ever", "markup5ever", "pdf_oxide", "rmcp", "selectors"];
 
+/// What a line of the log looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line: `timestamp`, `level`, `message`, the fields of the
+    /// event, and `span` with those of the request.
+    Json,
+}
+
 /// Starts logging. `RUST_LOG` wins; else `-q` leaves errors, each `-v` adds. A
 /// server says what it does; a command speaks for itself and logs warnings. What
 /// libraries would tell of documents and questions is left out, whatever is wanted.
-pub fn start(quiet: bool, verbose: u8, serving: bool) {
+pub fn start(quiet: bool, verbose: u8, serving: bool, format: LogFormat) {
     let ours = match (quiet, verbose) {
         (true, _) => "error",
         // The embedded index warns of settings that only its server has, the PDF
@@ -34,14 +45,18 @@ pub fn start(quiet: bool, verbose: u8, serving: bool) {
         (false, _) => "debug,rmcp=off",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(ours));
-    let started = tracing_subscriber::fmt()
+    let events = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| OneLine(io::stderr()))
         .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .finish()
-        .with(filter_fn(is_allowed))
-        .try_init();
+        .with_target(false);
+    let started = match format {
+        LogFormat::Text => events.finish().with(filter_fn(is_allowed)).try_init(),
+        LogFormat::Json => {
+            let events = events.json().flatten_event(true).with_span_list(false);
+            events.finish().with(filter_fn(is_allowed)).try_init()
+        }
+    };
     if started.is_err() {
         // A second start within one process, as in tests: the first one stays.
         tracing::debug!("logging was started before");
@@ -122,7 +137,8 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || OneLine(writer.clone()));
         if json {
-            tracing::subscriber::with_default(events.json().finish().with(filter_fn(is_allowed)), work);
+            let events = events.json().flatten_event(true).with_span_list(false);
+            tracing::subscriber::with_default(events.finish().with(filter_fn(is_allowed)), work);
         } else {
             tracing::subscriber::with_default(events.finish().with(filter_fn(is_allowed)), work);
         }
