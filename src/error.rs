@@ -1,10 +1,12 @@
 //! One error for all services, by what the caller can do about it. Names no
 //! HTTP: each front door translates it once.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use footnote_ingest::Error as CorpusError;
+use sqlx::error::DatabaseError;
 
 use crate::llm::LlmError;
 use crate::storage::embedded::EmbeddedError;
@@ -108,6 +110,39 @@ pub enum Error {
     /// Anything that nobody can do something about.
     #[error("internal error")]
     Internal(#[from] anyhow::Error),
+}
+
+impl Error {
+    /// As the log may tell it: without a provider's own words, and without the
+    /// rows and values that Postgres repeats in its errors.
+    #[must_use]
+    pub fn silent(&self) -> String {
+        match self {
+            Self::Llm(error) => error.silent(),
+            Self::Storage(error) => match error.as_database_error() {
+                Some(error) => of_postgres(error),
+                None => format!("{error:?}"),
+            },
+            other => format!("{other:?}"),
+        }
+    }
+}
+
+/// The code of the class "data exception", whose messages repeat what is wrong.
+/// After Postgres's manual, appendix A.
+const DATA_EXCEPTION: &str = "22";
+
+fn of_postgres(error: &dyn DatabaseError) -> String {
+    let code = error.code().unwrap_or_default();
+    let message = if code.starts_with(DATA_EXCEPTION) { "a value does not fit" } else { error.message() };
+    let mut told = format!("Postgres: {message} (code {code}");
+    for (name, of) in [("table", error.table()), ("constraint", error.constraint())] {
+        if let Some(of) = of {
+            let _ = write!(told, ", {name} {of}");
+        }
+    }
+    told.push(')');
+    told
 }
 
 impl From<LlmError> for Error {

@@ -166,7 +166,7 @@ fn failed(error: crate::error::Error) -> ToolError {
     match error {
         crate::error::Error::Invalid { .. } => ToolError::invalid(error.to_string()),
         error => {
-            tracing::warn!(?error, "a tool failed");
+            tracing::warn!(error = error.silent(), "a tool failed");
             ToolError::Failed { problem: "the documents cannot be searched now".into() }
         }
     }

@@ -37,7 +37,7 @@ impl Generation {
         };
         let is_whole = matches!(produced, Ok(Ok(_)));
         if let Err(error) = self.end(produced).await {
-            tracing::error!(message.id = %self.asked.answer, error = ?error, "the end of an answer could not be stored");
+            tracing::error!(message.id = %self.asked.answer, error = error.silent(), "the end of an answer could not be stored");
         }
         // Its readers need not wait for the title.
         self.app.hub.close(self.asked.answer);
@@ -77,7 +77,7 @@ impl Generation {
                 // A partial answer is kept and said to be one.
                 end.status = if self.record.text.is_empty() { Status::Failed } else { Status::Interrupted };
                 end.problem = Some(describe(&error));
-                tracing::warn!(message.id = %self.asked.answer, error = silent(&error), "the answer broke off");
+                tracing::warn!(message.id = %self.asked.answer, error = error.silent(), "the answer broke off");
             }
         }
         let begun = match (self.ask.unanswered, end.status) {
@@ -249,14 +249,6 @@ fn describe(error: &Error) -> Value {
         Error::Llm(error) => json!({ "code": format!("upstream:{}", error.code()), "message": error.to_string() }),
         Error::Invalid { .. } => json!({ "code": "bad_request:message", "message": error.to_string() }),
         _ => json!({ "code": "internal:message", "message": "the answer could not be made; the log says why" }),
-    }
-}
-
-/// An error as the log may tell it.
-fn silent(error: &Error) -> String {
-    match error {
-        Error::Llm(error) => error.silent(),
-        other => format!("{other:?}"),
     }
 }
 

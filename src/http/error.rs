@@ -145,7 +145,7 @@ impl From<Error> for ApiError {
                 Self::unavailable("database", "all database connections are in use; try again shortly", 1)
             }
             other => {
-                tracing::error!(error = ?other, "request failed");
+                tracing::error!(error = other.silent(), "request failed");
                 Self::internal()
             }
         }

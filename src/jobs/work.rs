@@ -66,7 +66,7 @@ async fn run(app: &App, worker: WorkerId, claim: &Claim, stop: &CancellationToke
     let ended = match &done {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
-            tracing::error!(error = ?error, run.id = %claim.id, schedule = claim.name, "a schedule's run failed");
+            tracing::error!(error = error.silent(), run.id = %claim.id, schedule = claim.name, "a schedule's run failed");
             Err(reason(error))
         }
     };

@@ -55,7 +55,7 @@ impl From<Error> for Failure {
                 Self::Refused("all database connections are in use; try again shortly".into())
             }
             other => {
-                tracing::error!(error = ?other, "a call failed");
+                tracing::error!(error = other.silent(), "a call failed");
                 Self::Internal
             }
         }

@@ -261,3 +261,20 @@ async fn the_log_of_a_day_without_a_provider_holds_no_secret_and_no_text() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_the_database_says_of_rows_and_values_is_not_for_the_log() {
+    let app = crate::harness::TestApp::start().await;
+    sqlx::query("create table odd (word text unique)").execute(&app.db).await.unwrap();
+    let insert = "insert into odd values ('canary')";
+    sqlx::query(insert).execute(&app.db).await.unwrap();
+    for (query, code) in [(insert, "23505"), ("select 'canary'::int", "22P02"), ("select canary", "42703")] {
+        let error = sqlx::query(query).execute(&app.db).await.unwrap_err();
+        assert!(format!("{error:?}").contains("canary"), "{error:?}");
+        let told = footnote::error::Error::from(error).silent();
+        assert!(told.contains(code), "{told}");
+        // What the program itself wrote is no secret.
+        assert!(!told.contains("canary") || code == "42703", "{told}");
+    }
+    app.stop().await;
+}
