@@ -3,10 +3,8 @@
 
 use std::io::Write as _;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::StatusCode;
-use axum::routing::get;
 use footnote_ingest::corpus::Incoming;
 use footnote_ingest::doctor;
 use footnote_ingest::error::Error;
@@ -18,18 +16,17 @@ use footnote_ingest::store::documents::{self, Document, Stage};
 use footnote_ingest::store::{collections, usage};
 use insta::assert_json_snapshot;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::command::{Footnote, errors, parsed, write};
-use crate::harness::{Reply, Rig, TestApp, folder, operator};
+use crate::harness::{Reply, Rig, TestApp, folder};
 use crate::queue::{incoming, stranger};
 
 async fn add(app: &TestApp, collection: &str, key: &str, text: &str) -> Reply {
     app.post(&format!("/api/v1/collections/{collection}/documents"), &json!({ "key": key, "text": text })).await
 }
 
-async fn used(app: &TestApp, quota: &str) -> i64 {
+pub async fn used(app: &TestApp, quota: &str) -> i64 {
     let stats = app.get("/api/v1/admin/stats").await.json();
     let standing = stats["quotas"].as_array().unwrap().iter().find(|standing| standing["quota"] == quota).cloned();
     standing.unwrap()["used"].as_i64().unwrap()
@@ -45,7 +42,7 @@ async fn delete(app: &TestApp, key: &str) {
     assert_eq!(app.delete(&format!("/api/v1/documents/{id}")).await.status, StatusCode::NO_CONTENT);
 }
 
-fn assert_refused(reply: &Reply, code: &str) {
+pub fn assert_refused(reply: &Reply, code: &str) {
     assert_eq!((reply.status, reply.code().as_str()), (StatusCode::FORBIDDEN, code), "{}", reply.text());
     // It is no use to come back.
     assert!(!reply.headers.contains_key("retry-after"));
@@ -322,38 +319,6 @@ async fn one_upload_comes_to_so_many_documents_and_no_more_without_any_quota() {
     assert_eq!((all.len() - 1, failed), (1 + 3 + 3, vec!["too_many", "too_many"]), "one archive of three: {all:?}");
     workers.stop().await;
     rig.stop().await;
-}
-
-#[tokio::test]
-async fn web_pages_are_fetched_up_to_the_limit_of_the_day() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let routes = Router::new().route("/{page}", get(async || "Herons stand in ponds."));
-    tokio::spawn(async { axum::serve(listener, routes).await });
-    let app = TestApp::with(|settings| {
-        settings.fetch_allow = vec!["127.0.0.1".into()];
-        settings.quota.fetches = 2;
-    })
-    .await;
-    let collection = app.collection("web").await;
-    let path = format!("/api/v1/collections/{collection}/documents");
-    let fetch = async |page: &str| app.post(&path, &json!({ "url": format!("http://127.0.0.1:{port}/{page}") })).await;
-    for page in ["a", "b"] {
-        assert_eq!(fetch(page).await.status, StatusCode::ACCEPTED);
-    }
-    let refused = fetch("c").await;
-    assert_refused(&refused, "quota_exceeded:fetches");
-    assert_json_snapshot!(refused.json()["error"]["message"], @r#""2 of 2 web pages were fetched today; go on after midnight UTC, or have FOOTNOTE_QUOTA_FETCHES raised""#);
-    assert_eq!(used(&app, "fetches").await, 2);
-    sqlx::query("update fetches set day = day - 1").execute(&app.db).await.unwrap();
-    let scope = operator(&app.db).await;
-    let mut fetches = JoinSet::new();
-    for _ in 0..50 {
-        let db = app.db.clone();
-        fetches.spawn(async move { usage::count_fetch(&db, scope, Some(2)).await.unwrap() });
-    }
-    assert_eq!(fetches.join_all().await.into_iter().filter(|counted| *counted).count(), 2, "of fifty on a new day");
-    app.stop().await;
 }
 
 #[test]

@@ -4,6 +4,9 @@
 //! `FOOTNOTE_SLOW_READERS` sets how many there are (20 unless set; 200 in
 //! `make soak`), `FOOTNOTE_SLOW_SECONDS` for how long (10 unless set; 600 in
 //! `make soak`). From two minutes on, each must have been cut off.
+//! `FOOTNOTE_NORMAL_READERS` sets how many read beside them as fast as words come
+//! (20 unless set; 500 in `make soak`), `FOOTNOTE_NORMAL_SECONDS` for how long each
+//! time (4 unless set; 50 in `make soak`).
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -47,6 +50,12 @@ const OTHERS: usize = 4;
 const TEXTS: usize = 8;
 const PIECES: usize = 40;
 const PAUSE: u64 = 10;
+
+/// From so many answers on, the slowest of them say something.
+const ENOUGH: usize = 1_000;
+/// How much longer others may wait for their first words beside slow readers, at
+/// the 99th of a hundred.
+const ALIKE: f64 = 1.5;
 
 /// Asks, and returns the path of the answer with its whole stream.
 async fn ask(client: &Client, url: &str, n: usize) -> (String, Vec<u8>) {
@@ -232,6 +241,84 @@ async fn readers_of_a_byte_a_second_cost_next_to_nothing_and_read_on_later() {
         assert_reads_on(&client, &server, &path, &whole, &bytes).await;
     }
     assert_eq!(get(&server, "/health/ready").await.status, 200);
+    assert_eq!(server.stop(), Some(0));
+    plant.stop().await;
+}
+
+/// How long it takes from a question to the first words of its answer, which is
+/// read to its end.
+async fn first_words(client: &Client, url: &str, n: usize) -> Duration {
+    let begun = client.post(format!("{url}/api/v1/conversations")).json(&json!({ "title": "A test" }));
+    let begun: Value = begun.send().await.unwrap().json().await.unwrap();
+    let path = format!("{url}/api/v1/conversations/{}/messages", begun["id"].as_str().unwrap());
+    let began = Instant::now();
+    let mut reply = client.post(path).json(&json!({ "content": question(n), "stream": true })).send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
+    let (mut bytes, mut first) = (Vec::new(), None);
+    while let Some(piece) = reply.chunk().await.unwrap() {
+        bytes.extend_from_slice(&piece);
+        if first.is_none() && frames(&bytes).iter().any(|frame| frame.name == "text.delta") {
+            first = Some(began.elapsed());
+        }
+    }
+    assert_whole(&frames(&bytes), "message.completed");
+    first.expect("words")
+}
+
+/// The 99th of a hundred waits of readers who ask again and again, and how many
+/// there were. `n` counts the questions.
+async fn waits(client: &Client, url: &str, n: &Cell<usize>, each: Duration) -> (Duration, usize) {
+    let normal = amount("FOOTNOTE_NORMAL_READERS", 20);
+    let over = Instant::now() + Duration::from_secs(crate::random::number("FOOTNOTE_NORMAL_SECONDS", 4));
+    let reading = async |reader: usize| {
+        // They do not all ask at once.
+        tokio::time::sleep(each * u32::try_from(reader).unwrap() / u32::try_from(normal).unwrap()).await;
+        let mut waits = Vec::new();
+        while Instant::now() < over {
+            waits.push(first_words(client, url, n.replace(n.get() + 1)).await);
+        }
+        waits
+    };
+    let mut waits = join_all((0..normal).map(reading)).await.concat();
+    waits.sort();
+    (waits[waits.len() * 99 / 100], waits.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_wait_no_longer_for_their_words_beside_slow_readers() {
+    let (readers, normal) = (amount("FOOTNOTE_SLOW_READERS", 20), amount("FOOTNOTE_NORMAL_READERS", 20));
+    let pause = PAUSE * (normal as u64 / 10).max(1);
+    let provider = Scripted::start(varying(&numbered(TEXTS, PIECES), pause)).await;
+    let embedder = Counting::start(Faults::default()).await;
+    let plant = Plant::start(&provider, &embedder).await;
+    let server = plant.serve();
+    let client = server.client();
+    let (path, _) = ask(&client, &server.url, 0).await;
+    lengthen(&plant.db, &path, EVENTS).await;
+    let (n, each) = (Cell::new(1), Duration::from_millis(pause * PIECES as u64));
+    // Once to warm up.
+    waits(&client, &server.url, &n, each).await;
+    let (before, _) = waits(&client, &server.url, &n, each).await;
+    let mut slow = Vec::new();
+    for _ in 0..readers {
+        slow.push(Slow::open(&server, &path).await);
+    }
+    let (beside, answers) = {
+        let trickling = join_all(slow.iter_mut().map(|reader| reader.trickle(u64::MAX)));
+        tokio::select! {
+            waits = waits(&client, &server.url, &n, each) => waits,
+            _ = trickling => unreachable!("they read on"),
+        }
+    };
+    drop(slow);
+    let (after, _) = waits(&client, &server.url, &n, each).await;
+    let calm = f64::midpoint(before.as_secs_f64(), after.as_secs_f64());
+    let ratio = beside.as_secs_f64() / calm;
+    eprintln!(
+        "{normal} readers beside {readers} slow ones: p99 of {answers} first words {beside:?}, {before:?} before and \
+         {after:?} after: {ratio:.3} of the time"
+    );
+    assert!(answers < ENOUGH || ratio <= ALIKE, "{ratio}");
     assert_eq!(server.stop(), Some(0));
     plant.stop().await;
 }
