@@ -42,6 +42,6 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["curl", "--fail", "--silent", "--show-error", "--output", "/dev/null", "http://127.0.0.1:8080/health/ready"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["footnote"]
-# A container's port is open to whoever reaches its network: publish it on a
-# loopback address only, for there is no sign-in yet.
+# A container's port is open to whoever reaches its network, and it speaks plain
+# HTTP: publish it on a loopback address, with a proxy that speaks TLS before it.
 CMD ["serve", "--listen", "0.0.0.0:8080"]
