@@ -45,8 +45,9 @@ impl Generation {
     /// [`Error::Invalid`] when a tool must be called that is not among them.
     pub(super) async fn offered_tools(&self) -> Result<Toolset> {
         let (ask, app) = (&self.ask, &self.app);
-        let offered =
-            app.settings.tools && ask.options.tool_choice != Some(ToolChoice::None) && self.provider.capabilities().tools;
+        let offered = app.settings.tools
+            && ask.options.tool_choice != Some(ToolChoice::None)
+            && self.provider.capabilities().tools;
         let mut toolbox = Toolbox::default();
         if !offered {
             return Ok(Toolset { toolbox });

@@ -41,11 +41,11 @@ mod summarise;
 mod titles;
 mod toolset;
 
+pub use crate::storage::options::Options;
 pub use approve::decide;
 pub use ask::{ask, edit, regenerate};
 pub use follow::{cancel, follow, wait};
 pub use hub::Hub;
 pub use journal::Journal;
 pub use keeper::Keeper;
-pub use crate::storage::options::Options;
 pub use question::{Ask, Asked, IdempotencyKey, Unanswered};

@@ -185,7 +185,9 @@ fn storable(value: &mut Value) {
 pub(super) async fn abandon(app: &App, scope: Scope, message: MessageId, live: &Live) {
     match end_failed(&app.db, scope, message).await {
         Ok(last) => live.show(last.into_iter().collect()),
-        Err(error) => tracing::error!(message.id = %message, error = error.silent(), "the end of an answer could not be stored"),
+        Err(error) => {
+            tracing::error!(message.id = %message, error = error.silent(), "the end of an answer could not be stored")
+        }
     }
 }
 

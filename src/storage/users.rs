@@ -232,12 +232,10 @@ pub async fn list(db: impl PgExecutor<'_>, after: Option<UserId>, limit: i64) ->
 /// # Errors
 /// What the database says.
 pub async fn password_of_name(db: impl PgExecutor<'_>, name: &str) -> sqlx::Result<Option<(UserId, Option<String>)>> {
-    let found = sqlx::query!(
-        r#"select id as "id: UserId", password_hash from users where folded(name) = folded($1)"#,
-        name,
-    )
-    .fetch_optional(db)
-    .await?;
+    let found =
+        sqlx::query!(r#"select id as "id: UserId", password_hash from users where folded(name) = folded($1)"#, name,)
+            .fetch_optional(db)
+            .await?;
     Ok(found.map(|found| (found.id, found.password_hash)))
 }
 

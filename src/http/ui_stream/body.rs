@@ -9,8 +9,8 @@ use super::super::error::ApiError;
 use super::super::extract;
 use super::super::parts::{self, QuestionPart, Read};
 use crate::app::App;
-use crate::chat::{Ask, Options};
 use crate::chat::named::{Said, Wish};
+use crate::chat::{Ask, Options};
 use crate::ids::{ApprovalId, MessageId};
 
 /// Characters of an id that the caller chose, at most.
