@@ -114,7 +114,7 @@ impl Drop for Line {
         let Self { route, method, id, bytes, is_whole, .. } = self;
         let status = self.status.as_u16();
         let account = self.account.map(|account| account.to_string()).unwrap_or_default();
-        let (milliseconds, head) = (self.started.elapsed().as_millis(), self.head.as_millis());
+        let (milliseconds, head) = (in_milliseconds(self.started.elapsed()), in_milliseconds(self.head));
         // A stream takes as long as it takes; its head does not.
         let is_slow = self.slow > Duration::ZERO && self.head >= self.slow;
         if is_slow || self.status.is_server_error() {
@@ -123,6 +123,11 @@ impl Drop for Line {
             tracing::info!(id, %method, route, status, milliseconds, head, bytes, is_whole, account, "answered");
         }
     }
+}
+
+/// A number that a log in JSON writes as one.
+fn in_milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -187,7 +187,7 @@ fn start(config: &Config) -> Result<EmbeddedPostgres, EmbeddedError> {
         postgres.pid = process.pid().as_raw_nonzero(),
         postgres.version = plan.binaries.major,
         postgres.socket = %plan.socket_dir.display(),
-        elapsed_ms = begun.elapsed().as_millis(),
+        elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         "postgres is ready"
     );
     let Plan { folder, socket_dir, binaries, .. } = plan;
