@@ -146,18 +146,26 @@ pub async fn finish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId]) 
     sqlx::query!("delete from purges where revision_id = any($1)", revisions as _).execute(&mut **tx).await?;
     // A tombstone without revisions has done its work. One that somebody locks
     // goes with a later purge: waiting for it here could be waiting in a circle.
-    sqlx::query!(
-        r#"
-        delete from documents
-        where id in (
-            select d.id from documents d
-            where d.deleted_at is not null
-              and not exists (select from revisions r where r.document_id = d.id)
-            for update skip locked
+    // So could be taking what lay within its file from it, as the foreign key does
+    // when it goes: those go first.
+    loop {
+        let gone = sqlx::query!(
+            r#"
+            delete from documents
+            where id in (
+                select d.id from documents d
+                where d.deleted_at is not null
+                  and not exists (select from revisions r where r.document_id = d.id)
+                  and not exists (select from documents child where child.parent_id = d.id)
+                for update skip locked
+            )
+            "#,
         )
-        "#,
-    )
-    .execute(&mut **tx)
-    .await?;
+        .execute(&mut **tx)
+        .await?;
+        if gone.rows_affected() == 0 {
+            break;
+        }
+    }
     Ok(())
 }
