@@ -186,7 +186,7 @@ pub(super) async fn abandon(app: &App, scope: Scope, message: MessageId, live: &
     match end_failed(&app.db, scope, message).await {
         Ok(last) => live.show(last.into_iter().collect()),
         Err(error) => {
-            tracing::error!(message.id = %message, error = error.silent(), "the end of an answer could not be stored")
+            tracing::error!(message.id = %message, error = error.silent(), "the end of an answer could not be stored");
         }
     }
 }

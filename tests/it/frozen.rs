@@ -7,7 +7,7 @@
 use std::process::Child;
 use std::time::Duration;
 
-use footnote::client::Client;
+use footnote::client::{Client, ClientError};
 use footnote_ingest::store::jobs::LEASE;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -35,6 +35,18 @@ type Held = (Uuid, i64);
 
 fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// Uploads a document. One that waited for a connection while the server was frozen
+/// is told to come again.
+async fn upload(client: &Client, path: &str, document: &Value) {
+    loop {
+        match client.post::<Value>(path, document).await {
+            Ok(_) => return,
+            Err(ClientError::Refused { status: 503, .. }) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
 }
 
 /// The third field of its line in `/proc`: `T` if it is stopped.
@@ -150,9 +162,7 @@ async fn a_server_that_was_frozen_past_its_own_leases_does_each_document_once() 
         for n in 0..DOCUMENTS {
             let (client, (key, text)) = (client.clone(), report(round, n));
             let path = format!("/api/v1/collections/{collection}/documents");
-            uploads.spawn(async move {
-                let _: Value = client.post(&path, &json!({ "key": key, "text": text })).await.unwrap();
-            });
+            uploads.spawn(async move { upload(&client, &path, &json!({ "key": key, "text": text })).await });
         }
         in_hand += freeze(&fleet, &server.child, (round + 1) * DOCUMENTS, &mut random).await.len();
         expire(&fleet, freezes >= MANY && round == 0).await;
