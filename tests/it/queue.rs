@@ -63,14 +63,14 @@ async fn a_worker_whose_lease_ran_out_may_not_commit() {
     // Late, though nobody has taken it over yet.
     let mut tx = db.begin().await.unwrap();
     assert!(jobs::hold(&mut tx, &frozen).await.unwrap().is_empty());
-    drop(tx);
+    tx.rollback().await.unwrap();
     assert!(jobs::renew(&db, &frozen).await.unwrap().is_empty());
     assert_eq!(jobs::recover(&db, false).await.unwrap(), 1);
     let second = claim().await;
     let mut tx = db.begin().await.unwrap();
     assert!(jobs::hold(&mut tx, &frozen).await.unwrap().is_empty());
     assert_eq!(jobs::hold(&mut tx, &second).await.unwrap(), [second[0].id]);
-    drop(tx);
+    tx.rollback().await.unwrap();
     // A late release takes nothing away from who holds it now.
     jobs::release(&db, &frozen).await.unwrap();
     assert!(claim().await.is_empty());
@@ -86,7 +86,7 @@ async fn a_new_upload_takes_the_job_from_who_reads_the_old_one() {
     rig.submit(owner, "a.txt", b"New.").await;
     let mut tx = db.begin().await.unwrap();
     assert!(jobs::hold(&mut tx, &old).await.unwrap().is_empty());
-    drop(tx);
+    tx.rollback().await.unwrap();
     let new = jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20).await.unwrap();
     let read = stages::queued(&db, &[new[0].document]).await.unwrap();
     assert_eq!((read[0].bytes.as_slice(), read[0].version), (b"New.".as_slice(), 2));
