@@ -129,7 +129,8 @@ async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> S
     let asked = micros(epoch);
     let reply = client.post(path).json(&question).send().await.unwrap();
     let mut body = reply.bytes_stream();
-    let (mut rest, mut arrived, mut last) = (String::new(), 0_u128, None::<(u128, u128)>);
+    let (mut rest, mut shown) = (String::new(), String::new());
+    let (mut arrived, mut last) = (0_u128, None::<(u128, u128)>);
     let (mut completed, mut replaced) = (false, false);
     while let Some(Ok(bytes)) = body.next().await {
         let now = micros(epoch);
@@ -141,13 +142,13 @@ async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> S
             replaced |= line.starts_with("event: notice");
             // The last event repeats all words.
             if completed && line.starts_with("data:") {
-                let words = line.split(|c: char| !c.is_ascii_alphanumeric());
-                let is_said = |word: &&str| word.strip_prefix('w').is_some_and(|rest| rest.parse::<u128>().is_ok());
-                seen.stored += words.filter(is_said).count();
+                seen.stored += tokens(&line);
             }
             if completed || !line.starts_with("data: {\"text\"") {
                 continue;
             }
+            let event: Value = serde_json::from_str(line.trim_start_matches("data: ")).unwrap();
+            shown.push_str(event["text"].as_str().unwrap());
             for word in line.split(|c: char| !c.is_ascii_alphanumeric()) {
                 let Some(said) = word.get(1..).and_then(|digits| digits.parse::<u128>().ok()) else { continue };
                 match (word.as_bytes()[0], last) {
@@ -160,15 +161,22 @@ async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> S
                             }
                         }
                         last = Some((said, now));
-                        seen.tokens += 1;
                     }
                     _ => {}
                 }
             }
         }
     }
+    // Of all pieces together: one may end within a word.
+    seen.tokens = tokens(&shown);
     seen.errors += usize::from(!completed || replaced);
     seen
+}
+
+/// The provider's words in a text.
+fn tokens(text: &str) -> usize {
+    let is_said = |word: &&str| word.strip_prefix('w').is_some_and(|rest| rest.parse::<u128>().is_ok());
+    text.split(|c: char| !c.is_ascii_alphanumeric()).filter(is_said).count()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of one run")]
