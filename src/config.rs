@@ -9,13 +9,14 @@ mod limits;
 mod quotas;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use config::{Environment, File, FileFormat};
 use footnote_ingest::config::{
     Config as CorpusConfig, DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_BYTES, EmbedderConfig, IndexConfig, ParserLimits,
 };
 use footnote_ingest::disk::DEFAULT_RESERVE;
-use footnote_ingest::embed::{LocalConfig, ProviderConfig};
+use footnote_ingest::embed::{DEFAULT_PATIENCE, LocalConfig, ProviderConfig};
 use footnote_ingest::index::ServerConfig;
 use footnote_ingest::source::address::Allow;
 use footnote_ingest::source::fetch::{FetchConfig, Fetcher};
@@ -81,6 +82,8 @@ pub struct Settings {
     pub embedding_base_url: Option<String>,
     /// Its key.
     pub embedding_api_key: Option<SecretString>,
+    /// Seconds that a question may wait for its vector.
+    pub embedding_timeout: u64,
     /// ONNX Runtime's library or its folder.
     pub onnxruntime: Option<PathBuf>,
     /// The model that answers: `extractive`, or a name that the provider knows.
@@ -174,6 +177,9 @@ pub struct Settings {
     /// Origins of other sites whose pages may call the service, such as
     /// `https://chat.example.org`.
     pub allowed_origins: Vec<String>,
+    /// Seconds that a request may take, once its body has come, before it is given
+    /// up; what waits for an answer has that answer's time besides.
+    pub request_timeout: u64,
     /// Milliseconds from which a request is slow, and the log warns of it; 0
     /// never warns.
     pub slow_ms: u64,
@@ -205,6 +211,7 @@ impl Default for Settings {
             embedding_model: None,
             embedding_base_url: None,
             embedding_api_key: None,
+            embedding_timeout: DEFAULT_PATIENCE.as_secs(),
             onnxruntime: None,
             model: crate::llm::EXTRACTIVE.into(),
             openai_api_key: None,
@@ -247,6 +254,7 @@ impl Default for Settings {
             redis_url: None,
             trusted_proxies: Vec::new(),
             allowed_origins: Vec::new(),
+            request_timeout: 60,
             slow_ms: 2_000,
         }
     }
@@ -312,10 +320,13 @@ impl Settings {
         }
     }
 
+    /// A name counts for more than the folder, which is where `make fetch` placed
+    /// the default model; with a base URL it is the provider's.
     fn local_model(&self) -> LocalConfig {
+        let model_name = self.embedding_model.clone().filter(|_| self.embedding_base_url.is_none());
         LocalConfig {
-            model_dir: self.model_dir.clone(),
-            model_name: self.embedding_model.clone(),
+            model_dir: self.model_dir.clone().filter(|_| model_name.is_none()),
+            model_name,
             runtime: self.onnxruntime.clone(),
             data_dir: Some(self.data_dir.clone()),
             threads: None,
@@ -328,6 +339,7 @@ impl Settings {
                 base_url: base_url.clone(),
                 api_key: self.embedding_api_key.clone(),
                 model: self.embedding_model.clone().unwrap_or_else(|| "text-embedding-3-small".into()),
+                patience: Duration::from_secs(self.embedding_timeout),
             }),
             None => EmbedderConfig::Local(self.local_model()),
         }

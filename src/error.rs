@@ -126,8 +126,25 @@ impl Error {
             other => format!("{other:?}"),
         }
     }
+
+    /// What of the database was waited for in vain, if it is that: what was asked
+    /// for is to be asked for again shortly.
+    #[must_use]
+    pub fn waited_for(&self) -> Option<&'static str> {
+        match self {
+            Self::Storage(sqlx::Error::PoolTimedOut) => Some("all database connections are in use"),
+            Self::Storage(error) => {
+                let code = error.as_database_error()?.code()?;
+                (code == LOCK_NOT_AVAILABLE).then_some("what this needs is in use elsewhere")
+            }
+            _ => None,
+        }
+    }
 }
 
+/// The code of a lock that was not to be had in time. After Postgres's manual,
+/// appendix A.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// The code of the class "data exception", whose messages repeat what is wrong.
 /// After Postgres's manual, appendix A.
 const DATA_EXCEPTION: &str = "22";

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use footnote_ingest::rights::as_system;
 use futures::FutureExt;
@@ -19,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::mcp_client::{McpError, ServerConfig, Servers, ToolDefinition};
 use crate::storage::tool_pins;
 use crate::tools::{Effect, Output, Spec, Tool, ToolError};
+
+/// Time to tell that a call took too long.
+const SPARE: Duration = Duration::from_secs(5);
 
 /// The servers. Cloning shares them.
 #[derive(Clone)]
@@ -136,14 +140,17 @@ struct Offered {
     outside: Outside,
     spec: Spec,
     effect: Effect,
+    limit: Duration,
     sha256: String,
 }
 
 impl Offered {
     fn new(outside: Outside, definition: ToolDefinition) -> Self {
         let effect = if definition.needs_approval { Effect::Writes } else { Effect::ReadOnly };
-        let ToolDefinition { name, description, input_schema, sha256, .. } = definition;
-        Self { outside, spec: Spec { name, description, parameters: input_schema }, effect, sha256 }
+        let ToolDefinition { name, description, input_schema, limit, sha256, .. } = definition;
+        // The server keeps to its own limit, for its greeting and for the call.
+        let limit = 2 * limit + SPARE;
+        Self { outside, spec: Spec { name, description, parameters: input_schema }, effect, limit, sha256 }
     }
 }
 
@@ -154,6 +161,10 @@ impl Tool for Offered {
 
     fn effect(&self) -> Effect {
         self.effect
+    }
+
+    fn limit(&self) -> Duration {
+        self.limit
     }
 
     fn call(&self, arguments: Value) -> BoxFuture<'_, Result<Output, ToolError>> {

@@ -25,6 +25,9 @@ use serde_json::Value;
 pub use function::{Function, function};
 pub use toolbox::{BadTool, Toolbox};
 
+/// How long a call may take, unless the tool says otherwise.
+const LIMIT: Duration = Duration::from_mins(2);
+
 /// What a model is told of a tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Spec {
@@ -126,6 +129,11 @@ pub trait Tool: Send + Sync {
 
     /// Whether it changes anything.
     fn effect(&self) -> Effect;
+
+    /// How long a call may take.
+    fn limit(&self) -> Duration {
+        LIMIT
+    }
 
     /// Calls it. `arguments` is an object, but not yet one of the schema's kind.
     fn call(&self, arguments: Value) -> BoxFuture<'_, Result<Output, ToolError>>;

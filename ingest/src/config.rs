@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
-use crate::embed::{LocalConfig, ProviderConfig};
+use crate::embed::{DEFAULT_PATIENCE, LocalConfig, ProviderConfig};
 use crate::index::ServerConfig;
 use crate::quota::Allowances;
 
@@ -173,13 +173,18 @@ impl Config {
                 ..self.local.clone()
             }),
             EmbedderSetup::Provider { base_url, model } => {
-                let api_key = match &self.embedder {
-                    EmbedderConfig::Provider(configured) if configured.base_url == *base_url => {
-                        configured.api_key.clone()
-                    }
+                let configured = match &self.embedder {
+                    EmbedderConfig::Provider(configured) => Some(configured),
                     _ => None,
                 };
-                EmbedderConfig::Provider(ProviderConfig { base_url: base_url.clone(), api_key, model: model.clone() })
+                EmbedderConfig::Provider(ProviderConfig {
+                    base_url: base_url.clone(),
+                    api_key: configured
+                        .filter(|configured| configured.base_url == *base_url)
+                        .and_then(|configured| configured.api_key.clone()),
+                    model: model.clone(),
+                    patience: configured.map_or(DEFAULT_PATIENCE, |configured| configured.patience),
+                })
             }
             EmbedderSetup::Hash => EmbedderConfig::Hash,
         }

@@ -55,6 +55,9 @@ pub enum Error {
     /// The embedder failed on a text, or its provider did.
     #[error("embedding failed: {0}")]
     Embedder(String),
+    /// The embedder's provider does not take a text: the same again ends the same.
+    #[error("the embedding provider refuses a text: {0}")]
+    EmbedderRefused(String),
     /// Files cannot be read at all: the process for it does not start.
     #[error("{0}")]
     Reader(String),

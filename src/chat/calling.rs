@@ -22,8 +22,6 @@ use crate::tools::{Effect, Output, Tool, ToolError, Toolbox, calculate, current_
 
 /// Calls that are made at once, at most; more are refused.
 const AT_ONCE: usize = 16;
-/// How long a tool may take.
-const LIMIT: Duration = Duration::from_mins(2);
 /// Characters of a result that the message keeps.
 const KEPT: usize = 4_000;
 /// Bytes of a result's data that a reader is shown; more is left out.
@@ -100,7 +98,8 @@ impl Generation {
             let toolbox = self.tools.toolbox.clone();
             async move {
                 allowed?;
-                toolbox.run(&call.name, &call.arguments, LIMIT).await
+                let limit = toolbox.get(&call.name).map_or(Duration::MAX, |tool| tool.limit());
+                toolbox.run(&call.name, &call.arguments, limit).await
             }
         });
         let outcomes = join_all(runs).await;

@@ -61,6 +61,7 @@ pub(super) const FIELDS: &[&str] = &[
     "embedding_model",
     "embedding_base_url",
     "embedding_api_key",
+    "embedding_timeout",
     "onnxruntime",
     "model",
     "openai_api_key",
@@ -134,5 +135,6 @@ pub(super) const FIELDS: &[&str] = &[
     "redis_url",
     "trusted_proxies",
     "allowed_origins",
+    "request_timeout",
     "slow_ms",
 ];

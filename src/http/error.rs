@@ -141,13 +141,13 @@ impl From<Error> for ApiError {
             Error::Busy(what) => Self::unavailable(what, error.to_string(), 1),
             Error::Llm(error) => model(&error),
             Error::Corpus(error) => corpus(error),
-            Error::Storage(sqlx::Error::PoolTimedOut) => {
-                Self::unavailable("database", "all database connections are in use; try again shortly", 1)
-            }
-            other => {
-                tracing::error!(error = other.silent(), "request failed");
-                Self::internal()
-            }
+            other => match other.waited_for() {
+                Some(what) => Self::unavailable("database", format!("{what}; try again shortly"), 1),
+                None => {
+                    tracing::error!(error = other.silent(), "request failed");
+                    Self::internal()
+                }
+            },
         }
     }
 }
@@ -177,9 +177,13 @@ fn corpus(error: CorpusError) -> ApiError {
             let message = "the service's disk is full and nothing was stored; free some space there, then try again";
             ApiError::unavailable("disk", message, 60)
         }
-        CorpusError::Embedder(_) | CorpusError::EmbedderSetup(_) => {
+        CorpusError::Embedder(_) | CorpusError::EmbedderRefused(_) | CorpusError::EmbedderSetup(_) => {
             tracing::error!(%error, "the embedder failed");
             ApiError::upstream("embedder", "the embedding model failed; search with mode `sparse` still works")
+        }
+        CorpusError::Index(_) => {
+            tracing::error!(%error, "the index failed");
+            ApiError::unavailable("index", "the vector index does not answer; try again shortly", 5)
         }
         other => {
             tracing::error!(error = ?other, "request failed");

@@ -36,6 +36,8 @@ pub(super) struct Ready {
 
 /// For how long it is believed how the parts stood.
 const BELIEVED: Duration = Duration::from_secs(1);
+/// How long the parts may take to say so.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Why it is, the log says: anybody may ask here.
 const STALLED: &str = "documents are not read at the moment; the service's log says why";
 
@@ -69,7 +71,10 @@ pub(super) async fn ready(
         let embedding_model = app.corpus.live().embedder.model().to_owned();
         return stood.clone().map(|stood| axum::Json(Ready { embedding_model, ..stood }));
     }
-    let stands = look(&app).await;
+    let stands = tokio::time::timeout(PATIENCE, look(&app)).await.unwrap_or_else(|_| {
+        tracing::error!("the database or the index says nothing");
+        Err(ApiError::unavailable("service", "the database or the vector index does not answer", 5))
+    });
     *kept = Some((Instant::now(), stands.clone()));
     stands.map(axum::Json)
 }

@@ -26,6 +26,7 @@ mod feedback;
 mod given;
 mod guard;
 mod health;
+mod in_time;
 mod jobs;
 mod limit;
 mod maintenance;
@@ -147,6 +148,7 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(artifacts::versions))
         .routes(routes!(models::list))
         .routes(routes!(usage::usage))
+        .routes(routes!(usage::by_user))
         .routes(routes!(tools::list))
         .routes(routes!(tools::trust))
         .routes(routes!(schedules::list, schedules::create))
@@ -187,6 +189,8 @@ pub fn router(app: App, hosts: Hosts) -> Router {
     let origins: Arc<[String]> = settings.origins().unwrap_or_default().into();
     let proxies = address::Proxies::new(settings.proxies().unwrap_or_default());
     let access = access::Access { figures: app.figures.clone(), slow: Duration::from_millis(settings.slow_ms) };
+    let [short, answers] = [settings.request_timeout, settings.answer_timeout].map(Duration::from_secs);
+    let in_time = in_time::Limits::new(short, answers);
     let places = shed::Shed::new(&settings.limits, app.figures.clone());
     routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", described(description)))
@@ -201,6 +205,7 @@ pub fn router(app: App, hosts: Hosts) -> Router {
         .layer(from_fn_with_state(app.clone(), admission::admit))
         .layer(DefaultBodyLimit::max(MAX_JSON))
         .layer(RequestBodyTimeoutLayer::new(BODY_IDLE))
+        .layer(from_fn_with_state(in_time, in_time::answer))
         .layer(from_fn_with_state(places, shed::guard))
         .layer(from_fn_with_state(proxies, address::note))
         .layer(cors::layer(&origins))

@@ -47,17 +47,23 @@ impl From<Error> for Failure {
             | Error::UsedUp { .. }
             | Error::Busy(_)
             | Error::Llm(_) => Self::Refused(error.to_string()),
-            Error::Corpus(CorpusError::Embedder(_) | CorpusError::EmbedderSetup(_)) => {
+            Error::Corpus(
+                CorpusError::Embedder(_) | CorpusError::EmbedderRefused(_) | CorpusError::EmbedderSetup(_),
+            ) => {
                 tracing::error!(error = ?error, "the embedder failed");
                 Self::Refused("the embedding model failed; try again later".into())
             }
-            Error::Storage(sqlx::Error::PoolTimedOut) => {
-                Self::Refused("all database connections are in use; try again shortly".into())
+            Error::Corpus(CorpusError::Index(_)) => {
+                tracing::error!(error = ?error, "the index failed");
+                Self::Refused("the vector index does not answer; try again shortly".into())
             }
-            other => {
-                tracing::error!(error = other.silent(), "a call failed");
-                Self::Internal
-            }
+            other => match other.waited_for() {
+                Some(what) => Self::Refused(format!("{what}; try again shortly")),
+                None => {
+                    tracing::error!(error = other.silent(), "a call failed");
+                    Self::Internal
+                }
+            },
         }
     }
 }

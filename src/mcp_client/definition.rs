@@ -5,6 +5,7 @@
 //! description; a schema that is too large or does not compile costs its tool.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use rmcp::model::{Tool as ServerTool, ToolAnnotations};
 use serde_json::{Map, Value, json};
@@ -45,6 +46,8 @@ pub struct ToolDefinition {
     pub read_only: bool,
     /// Whether a person must agree to each call, by the settings.
     pub needs_approval: bool,
+    /// How long a call may take, by the settings.
+    pub limit: Duration,
     /// SHA-256, in hexadecimal, of all that the server says of it: name,
     /// description, schemas and annotations, uncut.
     pub sha256: String,
@@ -103,6 +106,7 @@ impl Tool {
             input_schema,
             output_schema,
             read_only,
+            limit: config.limit(),
             needs_approval: match config.approve {
                 Approve::Writes => !read_only,
                 Approve::Always => true,

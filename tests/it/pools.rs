@@ -81,6 +81,23 @@ async fn who_finds_no_connection_to_the_database_is_told_to_come_back() {
     app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_what_another_holds_is_told_to_come_back_too() {
+    let app = TestApp::start().await;
+    app.collection("c").await;
+    let live = Live::start(app.router.clone(), OPEN).await;
+    let mut lock = app.db.begin().await.unwrap();
+    sqlx::query("lock table collections in access exclusive mode").execute(&mut *lock).await.unwrap();
+    // It has a connection, and waits for the table.
+    let (answer, time) = told(live.get("/api/v1/collections", "")).await;
+    assert_told_to_come_back(&answer);
+    eprintln!("told after {time:?}");
+    lock.rollback().await.unwrap();
+    assert_eq!(live.get("/api/v1/collections", "").await.status, 200, "all is as before");
+    live.ended().await;
+    app.stop().await;
+}
+
 /// One of several things that a caller may want.
 async fn wanted(live: &Live, collection: &str, random: &mut Random) -> Answer {
     let word = random.word();

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 pub use hash::HashEmbedder;
 pub use local::{LocalConfig, LocalEmbedder};
-pub use provider::{ProviderConfig, ProviderEmbedder};
+pub use provider::{DEFAULT_PATIENCE, ProviderConfig, ProviderEmbedder};
 
 use crate::error::{Error, Result};
 use crate::tokens::TokenCounter;
@@ -77,7 +77,7 @@ impl Embedder {
     pub async fn query(&self, text: &str) -> Result<Vec<f32>> {
         let vectors = match self {
             Self::Local(local) => local.embed(vec![text.to_owned()], true).await?,
-            Self::Provider(provider) => provider.embed(vec![text.to_owned()]).await?,
+            Self::Provider(provider) => provider.embed(vec![text.to_owned()], true).await?,
             Self::Hash(hash) => vec![hash.embed(text)],
         };
         vectors.into_iter().next().ok_or_else(|| Error::Embedder("the model returned no vector".into()))
@@ -148,7 +148,7 @@ impl Embedder {
     async fn batch(&self, texts: Vec<String>, interactive: bool) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Local(local) => local.embed(texts, interactive).await,
-            Self::Provider(provider) => provider.embed(texts).await,
+            Self::Provider(provider) => provider.embed(texts, interactive).await,
             Self::Hash(hash) => Ok(texts.iter().map(|text| hash.embed(text)).collect()),
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
+use async_openai::error::OpenAIError;
 use async_openai::types::embeddings::{CreateEmbeddingRequestArgs, EmbeddingInput};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -16,6 +17,8 @@ const LANES: usize = 4;
 /// Time limit of one request with the waits that the provider asks for: its
 /// client tries again three times, after as long as `Retry-After` says.
 const TIMEOUT: Duration = Duration::from_mins(5);
+/// The same where somebody waits for it, unless configured otherwise.
+pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which provider and model.
 #[derive(Debug, Clone)]
@@ -26,6 +29,9 @@ pub struct ProviderConfig {
     pub api_key: Option<SecretString>,
     /// Name of the model.
     pub model: String,
+    /// How long a question may wait for its vector; documents, for which nobody
+    /// waits, have longer.
+    pub patience: Duration,
 }
 
 /// A client of one embedding model of one provider.
@@ -33,6 +39,7 @@ pub struct ProviderConfig {
 pub struct ProviderEmbedder {
     client: Client<OpenAIConfig>,
     model: String,
+    patience: Duration,
     dimensions: usize,
     tokens: TokenCounter,
 }
@@ -48,10 +55,11 @@ impl ProviderEmbedder {
         let mut embedder = Self {
             client: Client::with_config(openai),
             model: config.model,
+            patience: config.patience,
             dimensions: 0,
             tokens: TokenCounter::Estimate,
         };
-        let probe = embedder.embed(vec!["probe".into()]).await.map_err(|error| {
+        let probe = embedder.embed(vec!["probe".into()], true).await.map_err(|error| {
             Error::EmbedderSetup(format!(
                 "the embedding provider at `{}` does not serve the model `{}` ({error}); check FOOTNOTE_EMBEDDING_BASE_URL, FOOTNOTE_EMBEDDING_API_KEY and FOOTNOTE_EMBEDDING_MODEL",
                 config.base_url, embedder.model
@@ -77,22 +85,35 @@ impl ProviderEmbedder {
         LANES
     }
 
-    pub(super) async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
+    /// Vectors of the texts, in their order; soon, if somebody waits for them.
+    pub(super) async fn embed(&self, texts: Vec<String>, interactive: bool) -> Result<Vec<Vec<f32>>> {
         let expected = texts.len();
+        let limit = if interactive { self.patience } else { TIMEOUT };
         let request = CreateEmbeddingRequestArgs::default()
             .model(&self.model)
             .input(EmbeddingInput::StringArray(texts))
             .build()
             .map_err(|error| Error::Embedder(error.to_string()))?;
-        let answer = tokio::time::timeout(TIMEOUT, self.client.embeddings().create(request))
+        let answer = tokio::time::timeout(limit, self.client.embeddings().create(request))
             .await
-            .map_err(|_| Error::Embedder(format!("the provider did not answer within {} s", TIMEOUT.as_secs())))?
-            .map_err(|error| Error::Embedder(error.to_string()))?;
+            .map_err(|_| Error::Embedder(format!("the provider did not answer within {} s", limit.as_secs())))?
+            .map_err(failure)?;
         let mut rows = answer.data;
         rows.sort_by_key(|row| row.index);
         if rows.len() != expected {
             return Err(Error::Embedder(format!("the provider returned {} vectors for {expected} texts", rows.len())));
         }
         Ok(rows.into_iter().map(|row| normalise(row.embedding)).collect())
+    }
+}
+
+/// What a provider means by its status: of these, that a text is too long, or not
+/// to be embedded.
+fn failure(error: OpenAIError) -> Error {
+    match error {
+        OpenAIError::ApiError(refusal) if matches!(refusal.status_code.as_u16(), 400 | 413 | 422) => {
+            Error::EmbedderRefused(refusal.to_string())
+        }
+        other => Error::Embedder(other.to_string()),
     }
 }

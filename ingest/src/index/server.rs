@@ -323,3 +323,21 @@ fn to_hit(point: ScoredPoint, dense: &HashMap<Uuid, f32>, sparse: &HashMap<Uuid,
     let id = point_uuid(point.id.as_ref());
     Hit::new(&QdrantPayload::from(point.payload), point.score, id, dense, sparse)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_not_waited_for() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", silent.local_addr().expect("an address"));
+        // Whoever connects is let in, and hears nothing.
+        let config = ServerConfig { timeout: Duration::from_millis(200), ..ServerConfig::new(url) };
+        let opened = tokio::time::timeout(Duration::from_mins(1), ServerIndex::open(&config, 4)).await;
+        let error = opened.expect("an end").expect_err("no server");
+        assert!(matches!(error, Error::Index(_)), "{error:?}");
+    }
+}
