@@ -20,7 +20,7 @@ use crate::space::{Space, Spaces};
 use crate::store::documents::Outcome;
 use crate::store::edits::Edit;
 use crate::store::usage::{self, Gate};
-use crate::store::{documents, edits, jobs, originals};
+use crate::store::{collections, documents, edits, jobs, originals};
 
 /// How often a waiting caller looks at the progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -162,6 +162,7 @@ impl Corpus {
         sha256: &[u8],
         bytes: u64,
     ) -> Result<(DocumentId, Outcome)> {
+        documents::check_key(incoming.key)?;
         self.check_size(incoming.key, bytes)?;
         self.check_disk(bytes)?;
         let upload = documents::Upload {
@@ -181,7 +182,7 @@ impl Corpus {
         let mut tx = self.db.begin().await?;
         let gate = Gate::open(&mut tx, self.config.quotas, [scope.owner()]).await?;
         gate.check_upload(&mut tx, scope, upload.collection, upload.key, upload.bytes).await?;
-        let (document, outcome) = documents::submit(&mut tx, scope, &upload).await?;
+        let (document, outcome) = documents::submit(&mut tx, scope, &upload).await.map_err(gone)?;
         if incoming.bytes.len() as u64 == bytes {
             if outcome != Outcome::Unchanged {
                 originals::keep(&mut tx, scope, sha256, incoming.bytes).await?;
@@ -282,6 +283,25 @@ impl Corpus {
         Ok(deleted)
     }
 
+    /// Deletes a collection with all that is in it. Whether it was there.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn delete_collection(&self, scope: Scope, collection: CollectionId) -> Result<bool> {
+        let mut tx = self.db.begin().await?;
+        usage::take_turn(&mut tx, &[scope.owner()]).await?;
+        documents::delete(&mut tx, scope, Some(collection), None).await?;
+        if !collections::lock(&mut tx, scope, collection).await? {
+            return Ok(false);
+        }
+        // What came in before the lock: nothing does after it.
+        documents::delete(&mut tx, scope, Some(collection), None).await?;
+        let deleted = collections::delete(&mut *tx, scope, collection).await?;
+        tx.commit().await?;
+        self.work.notify_waiters();
+        Ok(deleted)
+    }
+
     /// Tells the workers that somebody has left them work.
     pub fn wake(&self) {
         self.work.notify_waiters();
@@ -311,11 +331,12 @@ impl Corpus {
         }
     }
 
-    /// Tries again what was given up. Returns how many jobs those were.
+    /// Tries again what was given up, of all owners for no scope. Returns how many
+    /// jobs those were.
     ///
     /// # Errors
     /// What the database says.
-    pub async fn retry_jobs(&self, scope: Scope, jobs: Option<&[JobId]>) -> Result<i64> {
+    pub async fn retry_jobs(&self, scope: Option<Scope>, jobs: Option<&[JobId]>) -> Result<i64> {
         let revived = jobs::revive(&self.db, scope, jobs).await?;
         self.work.notify_waiters();
         Ok(revived)
@@ -327,4 +348,10 @@ impl Corpus {
     pub fn stalled(&self) -> Option<String> {
         self.stalled.borrow().clone()
     }
+}
+
+/// The collection was deleted while its document came in.
+fn gone(error: sqlx::Error) -> Error {
+    let constraint = error.as_database_error().and_then(|error| error.constraint());
+    if constraint == Some("documents_collection_id_fkey") { Error::NotFound("collection") } else { error.into() }
 }

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::ids::RevisionId;
 use crate::index::point_id;
 use crate::scope::Scope;
+use crate::space::Space;
 use crate::store::{chunks, stages};
 
 /// Points that are listed at once.
@@ -56,43 +57,48 @@ pub async fn examine(corpus: &Corpus, fix: bool) -> Result<Drift> {
     Ok(drift)
 }
 
-async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Drift) -> Result<()> {
-    let expected = chunks::expected(&corpus.db, scope).await?;
-    let space = corpus.live();
+/// Chunks by the ids of their points.
+type Expected = HashMap<Uuid, chunks::Expected>;
+
+async fn expected(corpus: &Corpus, space: &Space, scope: Scope) -> Result<Expected> {
     let model = space.embedder.model();
-    let mut wanted: HashMap<Uuid, &chunks::Expected> = HashMap::with_capacity(expected.len());
-    for chunk in &expected {
-        wanted.insert(point_id(chunk.revision, chunk.ordinal.cast_unsigned(), model), chunk);
-    }
-    drift.chunks += expected.len();
-    let (mut orphans, mut lost) = (Vec::new(), (Vec::new(), Vec::new()));
+    let chunks = chunks::expected(&corpus.db, scope).await?;
+    let id = |chunk: &chunks::Expected| point_id(chunk.revision, chunk.ordinal.cast_unsigned(), model);
+    Ok(chunks.into_iter().map(|chunk| (id(&chunk), chunk)).collect())
+}
+
+async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Drift) -> Result<()> {
+    let space = corpus.live();
+    let before = expected(corpus, &space, scope).await?;
+    drift.chunks += before.values().filter(|chunk| chunk.visible).count();
+    let mut points: HashMap<Uuid, bool> = HashMap::with_capacity(before.len());
     let mut after = None;
     loop {
         let page = space.index.list(scope, after, PAGE).await?;
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
-        drift.points += page.len();
-        for (id, has_vector) in page {
-            match wanted.remove(&id) {
-                None => orphans.push(id),
-                Some(chunk) if chunk.embedded && !has_vector => {
-                    lost.0.push(chunk.revision);
-                    lost.1.push(chunk.ordinal);
-                }
-                Some(_) => {}
-            }
-        }
+        points.extend(page);
     }
+    drift.points += points.len();
+    // Work goes on meanwhile. Rows come before their points and go after them: what
+    // has a row now is no orphan, and only what was and is visible can be missing.
+    let now = expected(corpus, &space, scope).await?;
+    let orphans: Vec<Uuid> = points.keys().filter(|id| !now.contains_key(id)).copied().collect();
+    let lasting = || now.iter().filter(|(id, chunk)| chunk.visible && before.get(id).is_some_and(|then| then.visible));
+    let missing: Vec<RevisionId> =
+        lasting().filter(|(id, _)| !points.contains_key(id)).map(|(_, chunk)| chunk.revision).collect();
+    let has_lost = |id: &Uuid| before[id].embedded && points.get(id) == Some(&false);
+    let lost: (Vec<RevisionId>, Vec<i32>) =
+        lasting().filter(|(id, _)| has_lost(id)).map(|(_, chunk)| (chunk.revision, chunk.ordinal)).unzip();
     drift.orphaned += orphans.len();
-    drift.missing += wanted.len();
+    drift.missing += missing.len();
     drift.without_vector += lost.0.len();
     if fix {
-        let requeue: Vec<RevisionId> = wanted.values().map(|chunk| chunk.revision).collect();
         space.index.delete_points(scope, &orphans).await?;
         let mut tx = corpus.db.begin().await?;
         chunks::mark_unembedded(&mut *tx, &lost.0, &lost.1).await?;
         stages::reopen(&mut tx, scope, &lost.0).await?;
-        stages::requeue(&mut tx, scope, &requeue).await?;
+        stages::requeue(&mut tx, scope, &missing).await?;
         tx.commit().await?;
     }
     Ok(())

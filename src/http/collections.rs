@@ -145,8 +145,7 @@ pub(super) async fn delete(
     Path(id): Path<CollectionId>,
 ) -> Result<StatusCode, ApiError> {
     sharing::access(&app, scope, id, Access::Owner).await?;
-    app.corpus.delete(scope, Some(id), None).await?;
-    collections::delete(&app.db, scope, id).await?;
+    app.corpus.delete_collection(scope, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

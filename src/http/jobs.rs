@@ -29,19 +29,18 @@ pub(super) struct Which {
     cursor: Option<JobId>,
 }
 
-/// Jobs: one for each document that is not done.
+/// Jobs of all users: one for each document that is not done.
 #[utoipa::path(
     get, path = "/api/v1/admin/jobs", tag = "service", params(Which),
     responses((status = 200, body = Page<Job>))
 )]
 pub(super) async fn list(
     State(app): State<App>,
-    Caller(scope): Caller,
     Query(which): Query<Which>,
 ) -> Result<axum::Json<Page<Job>>, ApiError> {
     let size = Size::new(which.limit)?;
     let filter = Filter { state: which.state, document: which.document, after: which.cursor };
-    let items = jobs::list(&app.db, scope, filter, size.to_load()).await?;
+    let items = jobs::list(&app.db, None, filter, size.to_load()).await?;
     Ok(size.cut(items, |last| last.id.to_string()))
 }
 
@@ -64,12 +63,8 @@ pub(super) struct Count {
     post, path = "/api/v1/admin/jobs/retry", tag = "service", request_body = Chosen,
     responses((status = 200, body = Count))
 )]
-pub(super) async fn retry(
-    State(app): State<App>,
-    Caller(scope): Caller,
-    Json(chosen): Json<Chosen>,
-) -> Result<axum::Json<Count>, ApiError> {
-    Ok(axum::Json(Count { jobs: app.corpus.retry_jobs(scope, chosen.ids.as_deref()).await? }))
+pub(super) async fn retry(State(app): State<App>, Json(chosen): Json<Chosen>) -> Result<axum::Json<Count>, ApiError> {
+    Ok(axum::Json(Count { jobs: app.corpus.retry_jobs(None, chosen.ids.as_deref()).await? }))
 }
 
 /// Stops what waits or runs. What is done of it already stays.
@@ -77,12 +72,8 @@ pub(super) async fn retry(
     post, path = "/api/v1/admin/jobs/cancel", tag = "service", request_body = Chosen,
     responses((status = 200, body = Count))
 )]
-pub(super) async fn cancel(
-    State(app): State<App>,
-    Caller(scope): Caller,
-    Json(chosen): Json<Chosen>,
-) -> Result<axum::Json<Count>, ApiError> {
-    Ok(axum::Json(Count { jobs: jobs::cancel(&app.db, scope, chosen.ids.as_deref()).await? }))
+pub(super) async fn cancel(State(app): State<App>, Json(chosen): Json<Chosen>) -> Result<axum::Json<Count>, ApiError> {
+    Ok(axum::Json(Count { jobs: jobs::cancel(&app.db, None, chosen.ids.as_deref()).await? }))
 }
 
 /// What the service has in hand.

@@ -8,7 +8,8 @@ use axum::http::{StatusCode, header};
 use footnote_ingest::corpus::Incoming;
 use footnote_ingest::rights::as_owner;
 use footnote_ingest::scope::Scope;
-use footnote_ingest::store::documents::Outcome;
+use footnote_ingest::store::documents::{self, Outcome};
+use footnote_ingest::store::jobs::{self, Filter};
 use footnote_ingest::store::members::Access;
 use futures::StreamExt;
 use serde::de::IgnoredAny;
@@ -23,7 +24,7 @@ use super::extract::{Json, Path, holds_nul};
 use super::nul;
 use crate::app::App;
 use crate::credentials::Principal;
-use crate::ids::{CollectionId, DocumentId};
+use crate::ids::{CollectionId, DocumentId, JobId};
 use crate::sharing;
 use page::WebPage;
 
@@ -106,6 +107,16 @@ struct Taken {
     id: DocumentId,
     key: String,
     outcome: Outcome,
+    /// The job that works on it; none when nothing is left to do.
+    job_id: Option<JobId>,
+}
+
+impl Taken {
+    async fn new(upload: &Upload, id: DocumentId, key: String, outcome: Outcome) -> Result<Self, ApiError> {
+        let filter = Filter { document: Some(id), ..Filter::default() };
+        let jobs = jobs::list(&upload.app.db, Some(upload.scope), filter, 1).await?;
+        Ok(Self { id, key, outcome, job_id: jobs.first().map(|job| job.id) })
+    }
 }
 
 /// What describes the next file of a form.
@@ -256,7 +267,7 @@ impl Upload {
             priority: 0,
         };
         let (id, outcome) = self.app.corpus.submit(self.scope, &incoming).await?;
-        Ok(Taken { id, key, outcome })
+        Taken::new(self, id, key, outcome).await
     }
 }
 
@@ -293,7 +304,7 @@ pub(super) fn check_key(key: &str) -> Result<(), ApiError> {
         let message = format!("a document's key (by default its file's name) has 1 to {MAX_KEY} characters");
         return Err(ApiError::unprocessable("key", message));
     }
-    Ok(())
+    Ok(documents::check_key(key)?)
 }
 
 /// JSON: a text, which may be as large as a file, or where one is.

@@ -25,6 +25,8 @@ pub struct Faults {
     pub every: Option<usize>,
     /// Once so many texts were paid for, refuses everything for so long.
     pub outage: Option<(usize, Duration)>,
+    /// Never takes texts that hold this.
+    pub refused: Option<&'static str>,
     /// Takes so long for each request.
     pub delay: Duration,
 }
@@ -101,6 +103,10 @@ async fn embeddings(State(state): State<Arc<(Faults, Mutex<Ledger>)>>, Json(body
     tokio::time::sleep(faults.delay).await;
     let mut ledger = ledger.lock().unwrap();
     ledger.requests += 1;
+    if faults.refused.is_some_and(|refused| texts.iter().any(|text| text.contains(refused))) {
+        let error = json!({ "error": { "message": "this text is not embedded", "type": "invalid_request_error" } });
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+    }
     if let Some(status) = ledger.fault(faults, &texts) {
         ledger.refused += 1;
         let error = json!({ "error": { "message": "not now", "type": "rate_limit_error" } });

@@ -27,7 +27,7 @@ const CALLERS: u64 = 6;
 const ARCHIVES: u64 = 4;
 const FILES: u64 = 5;
 
-fn zip(files: &[(String, String)]) -> Vec<u8> {
+pub fn zip(files: &[(String, String)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, text) in files {
         zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
@@ -134,13 +134,13 @@ async fn change(rig: &Rig, owner: Scope, random: &mut Random) {
         }
         7 => {
             let chosen = some(corpus, owner, random).await;
-            let jobs = jobs::list(&corpus.db, owner, jobs::Filter::default(), 100).await.unwrap();
+            let jobs = jobs::list(&corpus.db, Some(owner), jobs::Filter::default(), 100).await.unwrap();
             let chosen: Vec<_> =
                 jobs.iter().filter(|job| chosen.contains(&job.document_id)).map(|job| job.id).collect();
-            jobs::cancel(&corpus.db, owner, Some(&chosen)).await.unwrap();
+            jobs::cancel(&corpus.db, Some(owner), Some(&chosen)).await.unwrap();
         }
         8 => {
-            jobs::revive(&corpus.db, owner, None).await.unwrap();
+            jobs::revive(&corpus.db, Some(owner), None).await.unwrap();
             corpus.wake();
         }
         _ => {

@@ -293,7 +293,7 @@ async fn what_is_refused_at_last_leaves_nothing_behind_and_can_be_tried_again() 
     assert!(drift.is_none() && drift.points == 1, "{drift:?}");
 
     rig.corpus.delete(owner, None, Some(&[small])).await.unwrap();
-    assert_eq!(rig.corpus.retry_jobs(owner, None).await.unwrap(), 1);
+    assert_eq!(rig.corpus.retry_jobs(Some(owner), None).await.unwrap(), 1);
     settled(&rig, owner).await;
     let all = list(&rig, owner).await;
     assert!(all.len() == 3 && all.iter().all(|document| document.stage == Stage::Done), "{all:?}");

@@ -10,9 +10,11 @@
 //!
 //! Any number of processes may run these lines on one database. Floor 4.
 
+mod backoff;
 mod leases;
 mod purge;
 mod rebuild;
+mod sift;
 mod vectors;
 mod words;
 
@@ -149,9 +151,9 @@ trait Rounds: Send {
                 Err(Error::ChangedOver) => continue,
                 Err(error) => {
                     failed = true;
-                    tracing::warn!(line = Self::NAME, error = %error, retry_in = ?wait, "ingestion stands still");
+                    let pause = backoff::jittered(wait);
+                    tracing::warn!(line = Self::NAME, error = %error, retry_in = ?pause, "ingestion stands still");
                     self.corpus().stalled.send_replace(Some(error.to_string()));
-                    let pause = wait;
                     wait = (wait * 2).min(LONGEST_WAIT);
                     tokio::select! {
                         () = tokio::time::sleep(pause) => {}

@@ -10,7 +10,7 @@ use crate::corpus::Corpus;
 use crate::error::Result;
 use crate::ids::{RevisionId, UserId};
 use crate::scope::Scope;
-use crate::store::{originals, purges};
+use crate::store::{originals, purges, usage};
 
 /// Revisions of one round.
 const BATCH: i64 = 256;
@@ -46,6 +46,8 @@ impl Rounds for Line {
                 index.purge(scope, &revisions).await?;
             }
             let mut tx = self.corpus.db.begin().await?;
+            // Who deletes a collection or an account takes the same rows away.
+            usage::take_turn(&mut tx, &[owner]).await?;
             purges::finish(&mut tx, &revisions).await?;
             originals::drop_unreferenced(&mut tx, scope).await?;
             tx.commit().await?;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::leases::Leases;
-use super::{Round, Rounds, Signals};
+use super::{Round, Rounds, Signals, sift};
 use crate::context::{contextual, meaningful_title};
 use crate::corpus::Corpus;
 use crate::document::{Chunk, Span, slice_all};
@@ -95,9 +95,17 @@ impl Line {
             worked = Round::Worked;
             self.unoptimised += window.len();
             let vectors = tokio::select! {
-                vectors = embed(&self.corpus, &space, &window) => vectors?,
+                vectors = embed(&self.corpus, &space, &window) => vectors,
                 // What was made is kept, the rest is made after the next start.
                 () = stop.cancelled() => break,
+            };
+            let vectors = match vectors {
+                // Whose text it is, is found out; the others come again.
+                Err(Error::EmbedderRefused(_)) => {
+                    sift::sift(&self.corpus, &space, &self.claims_of(&window), window).await?;
+                    break;
+                }
+                vectors => vectors?,
             };
             if let Some(storing) = storing.take() {
                 self.forget(&storing.await??);

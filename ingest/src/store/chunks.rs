@@ -243,9 +243,12 @@ pub struct Expected {
     pub ordinal: i32,
     /// Whether its vector is recorded as being on disk.
     pub embedded: bool,
+    /// Whether queries may see it: else its revision is still being made, and the
+    /// index may or may not hold it.
+    pub visible: bool,
 }
 
-/// Every chunk that the index ought to hold for the owner.
+/// Every chunk that the index ought to hold for the owner, or may hold already.
 ///
 /// # Errors
 /// What the database says.
@@ -253,11 +256,12 @@ pub async fn expected(db: impl PgExecutor<'_>, scope: Scope) -> sqlx::Result<Vec
     sqlx::query_as!(
         Expected,
         r#"
-        select c.revision_id as "revision: RevisionId", c.ordinal, c.embedded
+        select c.revision_id as "revision: RevisionId", c.ordinal, c.embedded,
+               d.revision_id is not distinct from r.id as "visible!"
         from chunks c
         join revisions r on r.id = c.revision_id
-        join documents d on d.id = r.document_id and d.revision_id = r.id and d.deleted_at is null
-        where d.owner_id = $1
+        join documents d on d.id = r.document_id and d.deleted_at is null
+        where d.owner_id = $1 and (d.revision_id = r.id or d.version = r.version)
         order by c.revision_id, c.ordinal
         "#,
         scope.owner() as _,

@@ -162,11 +162,31 @@ pub async fn rename(db: impl PgExecutor<'_>, scope: Scope, collection: Collectio
     Ok(done.rows_affected() > 0)
 }
 
+/// Waits for those who put something into a collection, and lets nobody else do so
+/// until the transaction ends. Whether it is there.
+///
+/// # Errors
+/// What the database says.
+pub(crate) async fn lock(
+    tx: &mut sqlx::PgTransaction<'_>,
+    scope: Scope,
+    collection: CollectionId,
+) -> sqlx::Result<bool> {
+    let found = sqlx::query!(
+        "select from collections where id = $1 and owner_id = $2 for update",
+        collection as _,
+        scope.owner() as _,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// Deletes an empty or emptied collection. Whether it was there.
 ///
 /// # Errors
 /// What the database says.
-pub async fn delete(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionId) -> sqlx::Result<bool> {
+pub(crate) async fn delete(db: impl PgExecutor<'_>, scope: Scope, collection: CollectionId) -> sqlx::Result<bool> {
     let done =
         sqlx::query!("delete from collections where id = $1 and owner_id = $2", collection as _, scope.owner() as _,)
             .execute(db)

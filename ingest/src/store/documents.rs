@@ -1,6 +1,7 @@
 //! Documents: a stable key inside a collection, and the stage it has reached.
 
 mod deletion;
+mod keys;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -13,6 +14,7 @@ use crate::scope::Scope;
 use crate::store::{edits, jobs};
 
 pub use deletion::{delete, delete_children};
+pub use keys::{MAX_KEY_BYTES, check_key, shortened};
 
 /// How far a document has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]

@@ -259,28 +259,33 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Ve
 
 /// Puts back what vanished workers held: all whose lease has run out, or, with
 /// `every`, all that are held. That one is for a process that knows it is the
-/// only one. A job that outlived too many workers is given up, and its
-/// document with it. Returns how many were put back.
+/// only one. A job that outlived too many workers while it was read is given up,
+/// and its document with it: its file may be what ended them. Texts that are
+/// embedded are bounded, and hundreds of them are in hand at once. Returns how many
+/// were put back.
 ///
 /// # Errors
 /// What the database says.
 pub async fn recover(db: impl PgExecutor<'_>, every: bool) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
-        with lost as (
+        with held as materialized (
+            select job.id, job.orphaned + case when job.step = 'read' then 1 else 0 end as tries
+            from jobs job
+            join documents d on d.id = job.document_id
+            where job.state = 'running' and ($1 or job.lease_until <= now())
+            for no key update of d skip locked
+            for update of job skip locked
+        ),
+        lost as (
             update jobs
-            set state = case when orphaned + 1 < $2 then 'waiting' else 'dead' end,
-                orphaned = orphaned + 1, worker_id = null, lease_until = null,
-                failure_code = case when orphaned + 1 < $2 then failure_code else 'abandoned' end,
-                failure_message = case when orphaned + 1 < $2 then failure_message else $3 end,
+            set state = case when tries < $2 then 'waiting' else 'dead' end,
+                orphaned = tries, worker_id = null, lease_until = null,
+                failure_code = case when tries < $2 then failure_code else 'abandoned' end,
+                failure_message = case when tries < $2 then failure_message else $3 end,
                 updated_at = now()
-            where id in (
-                select job.id from jobs job
-                join documents d on d.id = job.document_id
-                where job.state = 'running' and ($1 or job.lease_until <= now())
-                for no key update of d skip locked
-                for update of job skip locked
-            )
+            from held
+            where jobs.id = held.id
             returning document_id, state
         ),
         failed as (

@@ -25,7 +25,14 @@ pub async fn enqueue_replaced(db: impl PgExecutor<'_>, current: &[RevisionId]) -
         from revisions now_current
         join revisions old on old.document_id = now_current.document_id and old.version < now_current.version
         where now_current.id = any($1)
-          and exists (select from chunks c where c.revision_id = old.id)
+          and (
+              exists (select from chunks c where c.revision_id = old.id)
+              -- An archive's has none, but a file that may be wanted no more.
+              or old.version = (
+                  select max(before.version) from revisions before
+                  where before.document_id = old.document_id and before.version < now_current.version
+              )
+          )
         on conflict do nothing
         "#,
         current as _,
@@ -56,6 +63,29 @@ pub async fn enqueue_stranded(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     .execute(db)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// Queues those of `revisions`, each with its owner's id beside it, whose rows are
+/// gone already: their document was deleted and purged while their points were
+/// still on their way into the index.
+///
+/// # Errors
+/// What the database says.
+pub async fn enqueue_gone(db: impl PgExecutor<'_>, revisions: &[RevisionId], owners: &[UserId]) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        insert into purges (revision_id, owner_id, created_at)
+        select made.id, made.owner_id, now()
+        from unnest($1::uuid[], $2::uuid[]) as made (id, owner_id)
+        where not exists (select from revisions r where r.id = made.id)
+        on conflict do nothing
+        "#,
+        revisions as _,
+        owners as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
 }
 
 /// Takes a revision back that no query has seen; its points leave the index

@@ -122,6 +122,32 @@ pub async fn fail(
     Ok(())
 }
 
+/// Records that a document failed whose job the caller holds. What queries saw of
+/// it they still see.
+///
+/// # Errors
+/// What the database says.
+pub async fn fail_held(
+    tx: &mut sqlx::PgTransaction<'_>,
+    document: DocumentId,
+    code: &str,
+    message: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update documents
+        set stage = 'failed', failure_code = $2, failure_message = $3, updated_at = now()
+        where id = $1 and deleted_at is null
+        "#,
+        document as _,
+        code,
+        message,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Gives a document that failed, and its job, the next version: what was made
 /// of this one can never become current, and the next try makes it anew.
 ///

@@ -25,6 +25,18 @@ pub struct Gate {
     before: HashMap<UserId, Holding>,
 }
 
+/// Waits for the turn of these owners, given in the order of their ids, and holds it
+/// until the transaction ends. Before anything else of theirs is locked.
+///
+/// # Errors
+/// What the database says.
+pub async fn take_turn(tx: &mut sqlx::PgTransaction<'_>, owners: &[UserId]) -> sqlx::Result<()> {
+    sqlx::query!("select from users where id = any($1) order by id for no key update", owners as _)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 impl Gate {
     /// Waits for the owners' turn.
     ///
@@ -41,11 +53,9 @@ impl Gate {
         if owners.is_empty() {
             return Ok(Self { quotas, before: HashMap::new() });
         }
-        // In one order for all, and in a statement of its own: the count below
-        // sees what was committed while this one waited.
-        sqlx::query!("select from users where id = any($1) order by id for no key update", &owners as _)
-            .execute(&mut **tx)
-            .await?;
+        // In a statement of its own: the count below sees what was committed while
+        // this one waited.
+        take_turn(tx, &owners).await?;
         Ok(Self { quotas, before: of(&mut **tx, &owners).await? })
     }
 

@@ -40,7 +40,7 @@ pub(super) fn is_nested(document: &Prepared) -> bool {
 }
 
 fn key(document: &Prepared, member: &Member) -> String {
-    format!("{}/{}", document.queued.key, member.name)
+    documents::shortened(format!("{}/{}", document.queued.key, member.name))
 }
 
 /// Takes in what a document's file holds, but for the bytes ([`keep`]); and

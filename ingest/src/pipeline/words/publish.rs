@@ -56,6 +56,8 @@ pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepare
     let claims: Vec<Claim> = documents.iter().map(|document| document.claim).collect();
     let mut tx = corpus.db.begin().await?;
     let owners = documents.iter().map(|document| document.queued.owner);
+    let made: (Vec<RevisionId>, Vec<UserId>) =
+        documents.iter().map(|document| (document.revision, document.queued.owner)).unzip();
     let mut gate = Gate::open(&mut tx, corpus.config.quotas, owners).await?;
     if !generations::hold_live(&mut tx, space.generation).await? {
         return Err(Error::ChangedOver);
@@ -76,6 +78,7 @@ pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepare
     if published + refused.len() < claims.len() {
         // Changed or deleted meanwhile: these will never be current.
         purges::enqueue_stranded(&corpus.db).await?;
+        purges::enqueue_gone(&corpus.db, &made.0, &made.1).await?;
     }
     Ok(())
 }

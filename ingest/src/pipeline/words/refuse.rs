@@ -1,8 +1,7 @@
 //! What becomes of documents that cannot be read: given up with the reason, or
 //! tried again where the fault may lie elsewhere.
 
-use std::time::Duration;
-
+use super::super::backoff;
 use crate::corpus::Corpus;
 use crate::error::Result;
 use crate::ids::DocumentId;
@@ -10,9 +9,6 @@ use crate::reader::Unread;
 use crate::scope::Scope;
 use crate::store::jobs::{Claim, MAX_ATTEMPTS};
 use crate::store::{jobs, purges, revisions, stages};
-
-/// First wait before a document is tried again; doubles with each try.
-const FIRST_DELAY: Duration = Duration::from_secs(2);
 
 /// A document that was not read.
 pub(super) struct Refused {
@@ -50,7 +46,7 @@ pub(super) async fn refuse(corpus: &Corpus, refused: &Refused) -> Result<()> {
         bury(&mut tx, refused).await?;
     } else {
         let (code, message) = refused.told();
-        jobs::retry(&mut tx, refused.claim.id, delay(refused.claim.attempts), code, &message).await?;
+        jobs::retry(&mut tx, refused.claim.id, backoff::delay(refused.claim.attempts), code, &message).await?;
     }
     tx.commit().await?;
     tell(refused);
@@ -79,31 +75,4 @@ pub(super) fn tell(refused: &Refused) {
     tracing::info!(
         document.id = %refused.document, owner.id = %refused.scope.owner(), reason, is_final, "document refused"
     );
-}
-
-/// Grows with the tries; between half and all of it, so that documents that
-/// failed together do not come back together.
-fn delay(attempts: i32) -> Duration {
-    let longest = FIRST_DELAY.saturating_mul(2_u32.saturating_pow(attempts.unsigned_abs()));
-    longest.mul_f64(0.5 + 0.5 * jitter())
-}
-
-/// In [0, 1). The random bits of a UUIDv4 will do.
-fn jitter() -> f64 {
-    f64::from(uuid::Uuid::new_v4().as_fields().0) / (f64::from(u32::MAX) + 1.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delay_grows_with_the_tries_and_is_never_the_same_for_all() {
-        for attempts in 0..3 {
-            let longest = FIRST_DELAY * 2_u32.pow(attempts);
-            let delays: Vec<Duration> = (0..100).map(|_| delay(attempts.cast_signed())).collect();
-            assert!(delays.iter().all(|delay| *delay >= longest / 2 && *delay <= longest));
-            assert!(delays.iter().any(|delay| *delay != delays[0]));
-        }
-    }
 }

@@ -49,10 +49,15 @@ pub async fn delete(
     .await?;
     // Who works on one of them may not commit any more.
     jobs::discard(tx, &deleted).await?;
+    // One that was never read has no revision: its own id stands for it, so that its
+    // file goes too.
     sqlx::query!(
         r#"
         insert into purges (revision_id, owner_id, created_at)
-        select r.id, r.owner_id, now() from revisions r where r.document_id = any($1)
+        select coalesce(r.id, d.id), d.owner_id, now()
+        from documents d
+        left join revisions r on r.document_id = d.id
+        where d.id = any($1)
         on conflict do nothing
         "#,
         &deleted as _,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
 use super::{State, Step};
-use crate::ids::{CollectionId, DocumentId, JobId};
+use crate::ids::{CollectionId, DocumentId, JobId, UserId};
 use crate::scope::Scope;
 
 /// A job as its owner or an operator sees it.
@@ -12,6 +12,8 @@ use crate::scope::Scope;
 pub struct Job {
     /// Its id.
     pub id: JobId,
+    /// Whose the document is.
+    pub owner_id: UserId,
     /// The document it serves.
     pub document_id: DocumentId,
     /// The document's collection.
@@ -49,29 +51,29 @@ pub struct Filter {
     pub after: Option<JobId>,
 }
 
-/// The owner's jobs, in order of their ids.
+/// The owner's jobs, of all owners for none, in order of their ids.
 ///
 /// # Errors
 /// What the database says.
-pub async fn list(db: impl PgExecutor<'_>, scope: Scope, filter: Filter, limit: i64) -> sqlx::Result<Vec<Job>> {
+pub async fn list(db: impl PgExecutor<'_>, scope: Option<Scope>, filter: Filter, limit: i64) -> sqlx::Result<Vec<Job>> {
     sqlx::query_as!(
         Job,
         r#"
         select
-            j.id as "id: JobId", j.document_id as "document_id: DocumentId",
+            j.id as "id: JobId", j.owner_id as "owner_id: UserId", j.document_id as "document_id: DocumentId",
             j.collection_id as "collection_id: CollectionId", d.key, j.step as "step: Step",
             j.state as "state: State", j.priority, j.attempts, j.due_at, j.failure_code, j.failure_message,
             j.created_at, j.updated_at
         from jobs j
         join documents d on d.id = j.document_id
-        where j.owner_id = $1
+        where ($1::uuid is null or j.owner_id = $1)
           and ($2::text is null or j.state = $2)
           and ($3::uuid is null or j.document_id = $3)
           and ($4::uuid is null or j.id > $4)
         order by j.id
         limit $5
         "#,
-        scope.owner() as _,
+        scope.map(Scope::owner) as _,
         filter.state as _,
         filter.document as _,
         filter.after as _,
@@ -81,19 +83,19 @@ pub async fn list(db: impl PgExecutor<'_>, scope: Scope, filter: Filter, limit: 
     .await
 }
 
-/// Puts given-up jobs back into the queue, their counts at nothing, and their
+/// Puts the owner's given-up jobs, of all owners for none, back into the queue, their counts at nothing, and their
 /// documents back to `queued`. Returns how many those were.
 ///
 /// # Errors
 /// What the database says.
-pub async fn revive(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
+pub async fn revive(db: impl PgExecutor<'_>, scope: Option<Scope>, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
         with locked as materialized (
             select d.id
             from documents d
             join jobs job on job.document_id = d.id
-            where job.owner_id = $1 and job.state = 'dead' and ($2::uuid[] is null or job.id = any($2))
+            where ($1::uuid is null or job.owner_id = $1) and job.state = 'dead' and ($2::uuid[] is null or job.id = any($2))
             order by d.id
             for no key update of d
         ),
@@ -120,14 +122,14 @@ pub async fn revive(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]
         )
         select count(*) as "count!" from revived
         "#,
-        scope.owner() as _,
+        scope.map(Scope::owner) as _,
         jobs as _,
     )
     .fetch_one(db)
     .await
 }
 
-/// Stops jobs that wait or run: they are given up as cancelled, and a worker
+/// Stops jobs of the owner, of all owners for none, that wait or run: they are given up as cancelled, and a worker
 /// that has one in hand may not commit it. Returns how many those were.
 ///
 /// Versions are not compared: with both rows locked they are the same, and the
@@ -136,14 +138,14 @@ pub async fn revive(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]
 ///
 /// # Errors
 /// What the database says.
-pub async fn cancel(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
+pub async fn cancel(db: impl PgExecutor<'_>, scope: Option<Scope>, jobs: Option<&[JobId]>) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
         with locked as materialized (
             select d.id
             from documents d
             join jobs job on job.document_id = d.id
-            where job.owner_id = $1 and job.state <> 'dead' and ($2::uuid[] is null or job.id = any($2))
+            where ($1::uuid is null or job.owner_id = $1) and job.state <> 'dead' and ($2::uuid[] is null or job.id = any($2))
             order by d.id
             for no key update of d
         ),
@@ -170,7 +172,7 @@ pub async fn cancel(db: impl PgExecutor<'_>, scope: Scope, jobs: Option<&[JobId]
         )
         select count(*) as "count!" from cancelled
         "#,
-        scope.owner() as _,
+        scope.map(Scope::owner) as _,
         jobs as _,
         "it was cancelled; upload it again or run `footnote jobs retry` to go on",
     )

@@ -198,7 +198,7 @@ pub(super) async fn create(
     let store = make(&app, scope, name).await?;
     openai_stores::note(&app.db, scope, store, &Value::Object(metadata)).await?;
     if let Err(refused) = files::put_all(&app, scope, store, wanted).await {
-        collections::delete(&app.db, scope, store).await?;
+        app.corpus.delete_collection(scope, store).await?;
         return Err(refused);
     }
     Ok(axum::Json(known(&app, scope, &ids::show(ids::STORE, store.0)).await?.into()))
@@ -278,8 +278,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
 ) -> Result<axum::Json<Deletion>, ApiError> {
     let store = known(&app, scope, &id).await?.id;
-    app.corpus.delete(scope, Some(store), None).await?;
-    let deleted = collections::delete(&app.db, scope, store).await?;
+    let deleted = app.corpus.delete_collection(scope, store).await?;
     Ok(axum::Json(Deletion { id, object: "vector_store.deleted", deleted }))
 }
 

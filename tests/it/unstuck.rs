@@ -1,0 +1,210 @@
+//! What one document, one crash or one look at the wrong moment must not do: stop
+//! the line for everybody, or leave something behind.
+
+use axum::http::StatusCode;
+use footnote_ingest::doctor::examine;
+use footnote_ingest::ids::{CollectionId, DocumentId, RevisionId, WorkerId};
+use footnote_ingest::index::{Point, point_id};
+use footnote_ingest::pipeline::Workers;
+use footnote_ingest::store::collections;
+use footnote_ingest::store::documents::{self, Stage};
+use footnote_ingest::store::jobs::{self, Step};
+use footnote_ingest::store::purges;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::canaries::until;
+use crate::counting::{Counting, Faults};
+use crate::harness::{Rig, TestApp};
+use crate::lock_order::zip;
+use crate::people::Person;
+use crate::queue::stranger;
+
+/// A text that the provider refuses.
+const REFUSED: &str = "the sentence that nobody may embed";
+
+/// A part of a path that does not get shorter when it is packed.
+fn part(n: usize) -> String {
+    let hash = |n: usize| -> String { Sha256::digest(n.to_le_bytes()).iter().map(|b| format!("{b:02x}")).collect() };
+    format!("{}{}", hash(n), hash(n + 1_000))
+}
+
+async fn count(rig: &Rig, query: &'static str) -> i64 {
+    sqlx::query_scalar(query).fetch_one(&rig.corpus.db).await.unwrap()
+}
+
+async fn points(rig: &Rig) -> usize {
+    rig.corpus.live().index.info().await.unwrap().points
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_too_long_for_a_key_stop_nothing() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    let deep: Vec<String> = (0..16).map(part).collect();
+    let long = |last: &str| (format!("{}/{last}.txt", deep.join("/")), format!("The heron {last} eats fish."));
+    let archive = rig.submit(owner, "birds.zip", &zip(&[long("one"), long("two")])).await;
+    let other = rig.submit(owner, "pump.txt", b"The pump holds 4 bar.").await;
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    let done = "select count(*) from documents where stage = 'done'";
+    rig.until(async || count(&rig, done).await == 4).await;
+    workers.stop().await;
+    for document in [archive, other] {
+        let found = documents::find(&rig.corpus.db, owner, document).await.unwrap().unwrap();
+        assert_eq!(found.stage, Stage::Done, "{found:?}");
+    }
+    let keys: Vec<String> = sqlx::query_scalar("select key from documents where parent_id is not null order by key")
+        .fetch_all(&rig.corpus.db)
+        .await
+        .unwrap();
+    assert!(keys[0].starts_with("birds.zip/") && keys[0].ends_with("one.txt") && keys[1].ends_with("two.txt"));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_the_embedder_refuses_stops_nobody_elses() {
+    let faults = Faults { refused: Some(REFUSED), ..Faults::default() };
+    let embedder = Counting::start(faults).await;
+    let app = TestApp::with(|settings| {
+        settings.embedding_base_url = Some(embedder.url.clone());
+        settings.embedding_model = Some("counting".into());
+    })
+    .await;
+    let collection = app.collection("c").await;
+    let bad = app.text(&collection, "bad.txt", &format!("This is {REFUSED}, about herons.")).await;
+    for n in 0..20 {
+        app.text(&collection, &format!("{n}.txt"), &format!("The gauge {n} shows 4 bar.")).await;
+    }
+    app.settled(&collection).await;
+    let found = app.get(&format!("/api/v1/documents/{bad}")).await.json();
+    assert_eq!((&found["stage"], &found["failure_code"]), (&json!("failed"), &json!("embedding_refused")), "{found}");
+    let done = app.get(&format!("/api/v1/documents?collection={collection}&status=done")).await.json();
+    assert_eq!(done["items"].as_array().unwrap().len(), 20);
+    // Its words are found.
+    let search = json!({ "query": "herons", "mode": "sparse", "limit": 1 });
+    let by_words = app.post("/api/v1/search", &search).await.json();
+    assert_eq!(by_words["passages"][0]["document_id"], bad.as_str(), "{by_words}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_takes_nothing_away_that_is_about_to_be_seen() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    rig.submit(owner, "pump.txt", b"The pump holds 4 bar.").await;
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    rig.until(async || count(&rig, "select count(*) from documents where stage = 'done'").await == 1).await;
+    workers.stop().await;
+    // As it is between its points and its publishing.
+    let revision: RevisionId =
+        sqlx::query_scalar("select revision_id from documents").fetch_one(&rig.corpus.db).await.unwrap();
+    sqlx::query("update documents set revision_id = null").execute(&rig.corpus.db).await.unwrap();
+    let drift = examine(&rig.corpus, true).await.unwrap();
+    assert!(drift.is_none() && (drift.chunks, drift.points) == (0, 1), "{drift:?}");
+    sqlx::query("update documents set revision_id = $1").bind(revision).execute(&rig.corpus.db).await.unwrap();
+    let drift = examine(&rig.corpus, false).await.unwrap();
+    assert!(drift.is_none() && (drift.chunks, drift.points) == (1, 1), "{drift:?}");
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn points_that_come_after_their_document_is_gone_go_too() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    let (revision, space) = (RevisionId::new(), rig.corpus.live());
+    let late = Point {
+        id: point_id(revision, 0, space.embedder.model()),
+        scope: owner,
+        collection: CollectionId::new(),
+        document: DocumentId::new(),
+        revision,
+        ordinal: 0,
+        meta: serde_json::Map::new(),
+        sparse: rig.corpus.bm25.document("The pump holds 4 bar."),
+        dense: None,
+    };
+    space.index.upsert(vec![late]).await.unwrap();
+    assert_eq!(points(&rig).await, 1);
+    purges::enqueue_gone(&rig.corpus.db, &[revision], &[owner.owner()]).await.unwrap();
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    rig.until(async || points(&rig).await == 0).await;
+    workers.stop().await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_of_a_document_that_was_never_read_goes_with_it() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    let document = rig.submit(owner, "pump.txt", b"The pump holds 4 bar.").await;
+    assert_eq!(count(&rig, "select count(*) from originals").await, 1);
+    rig.corpus.delete(owner, None, Some(&[document])).await.unwrap();
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    let left = "select (select count(*) from originals) + (select count(*) from documents)";
+    rig.until(async || count(&rig, left).await == 0).await;
+    workers.stop().await;
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_whose_vectors_are_made_is_not_given_up_for_crashes() {
+    let rig = Rig::start().await;
+    let (db, owner) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await);
+    rig.submit(owner, "pump.txt", b"The pump holds 4 bar.").await;
+    for (step, crashes, survives) in [("embed", 30, true), ("read", 30, false)] {
+        sqlx::query("update jobs set step = $1").bind(step).execute(&db).await.unwrap();
+        let mut alive = true;
+        for _ in 0..crashes {
+            let kind = if step == "embed" { Step::Embed } else { Step::Read };
+            alive &= jobs::claim(&db, WorkerId::new(), kind, 10, 1 << 20).await.unwrap().len() == 1;
+            jobs::recover(&db, true).await.unwrap();
+        }
+        assert_eq!(alive, survives, "{step}");
+    }
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_sees_everybodys_jobs_and_nobody_else_does() {
+    let app = TestApp::start().await;
+    let ada = Person::new(&app, "ada").await;
+    let collection = ada.post("/api/v1/collections", &json!({ "name": "c" })).await.json();
+    let path = format!("/api/v1/collections/{}/documents", collection["id"].as_str().unwrap());
+    let taken = ada.post(&path, &json!({ "key": "broken.pdf", "text": "%PDF-1.7 and no more" })).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text());
+    let taken = taken.json()["documents"][0].clone();
+    let dead = async || app.get("/api/v1/admin/jobs?state=dead").await.json()["items"].as_array().unwrap().clone();
+    let jobs = until("a job that was given up", async || Some(dead().await).filter(|jobs| !jobs.is_empty())).await;
+    assert_eq!((&jobs[0]["owner_id"], &jobs[0]["id"]), (&json!(ada.id), &taken["job_id"]), "{taken}");
+    assert_eq!(ada.get("/api/v1/admin/jobs").await.status, StatusCode::FORBIDDEN);
+    let retried = app.post("/api/v1/admin/jobs/retry", &json!({ "ids": [jobs[0]["id"]] })).await;
+    assert_eq!(retried.json(), json!({ "jobs": 1 }));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn collections_are_deleted_while_their_documents_are_purged() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    for round in 0..20 {
+        let collection = collections::ensure(&rig.corpus.db, owner, "main").await.unwrap();
+        for n in 0..4 {
+            rig.submit(owner, &format!("{n}.txt"), format!("Gauge {n} shows {round} bar.").as_bytes()).await;
+        }
+        let done = "select count(*) from documents where stage = 'done' and deleted_at is null";
+        rig.until(async || count(&rig, done).await == 4).await;
+        // What this replaces is purged, while all of it goes.
+        for n in 0..4 {
+            rig.submit(owner, &format!("{n}.txt"), format!("Gauge {n} shows {round} psi.").as_bytes()).await;
+        }
+        tokio::task::yield_now().await;
+        assert!(rig.corpus.delete_collection(owner, collection).await.unwrap());
+    }
+    let left =
+        "select (select count(*) from documents) + (select count(*) from originals) + (select count(*) from chunks)";
+    rig.until(async || count(&rig, left).await == 0 && points(&rig).await == 0).await;
+    workers.stop().await;
+    assert_eq!(rig.deadlocks().await, 0);
+    rig.stop().await;
+}
