@@ -21,6 +21,7 @@ use crate::llm::Provider;
 use crate::retrieve;
 use crate::storage::answers::{self, Place, Stored};
 use crate::storage::conversations;
+use crate::storage::events;
 use crate::storage::idempotency::{self, Kept};
 use crate::storage::messages::{self, Message, Part, Role};
 use crate::storage::options;
@@ -154,7 +155,7 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
         Subject::Again(question) => Some(question),
     };
     let question = question.ok_or(Error::NotFound("message"))?;
-    let answer = answers::begin(&mut tx, scope, id, question.id, provider.name()).await?;
+    let answer = answers::begin(&mut tx, scope, id, question.id, provider.name(), ask.unanswered).await?;
     let asked = Asked { question: question.id, answer: answer.ok_or(Error::NotFound("conversation"))? };
     if let Some(key) = &ask.key {
         let kept = Kept { request_sha256: key.request_sha256.clone(), question: asked.question, answer: asked.answer };
@@ -164,6 +165,8 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
             return kept_by_another(&app, scope, key).await;
         }
     }
+    let started = record::started(&asked, provider.name());
+    events::append(&mut *tx, asked.answer, std::slice::from_ref(&started)).await?;
     // Open before the message can be seen, so that no reader finds it running
     // and yet without a stream.
     let live = app.hub.open(asked.answer);
@@ -171,6 +174,7 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
         app.hub.close(asked.answer);
         return Err(error.into());
     }
+    live.show(vec![started]);
     let record = Record::new(&app, scope, asked.answer, Arc::clone(&live));
     let follows = question.parent.is_some();
     let taken = Taken { asked, follows, conversation, provider, record, ask, files, ahead, reservation };

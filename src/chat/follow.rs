@@ -32,10 +32,7 @@ pub async fn follow(app: &App, scope: Scope, message: MessageId, after: i32) -> 
     // stored.
     let live = app.hub.get(message);
     let found = messages::find(&app.db, scope, message).await?.ok_or(Error::NotFound("message"))?;
-    let after = match found.status {
-        Status::Running => after,
-        _ => within(app, scope, message, after).await?,
-    };
+    let after = within(app, scope, &found, after).await?;
     let reader = Reader { app: app.clone(), scope, message, after };
     Ok(match live {
         Some(live) => reader.live(live),
@@ -44,15 +41,20 @@ pub async fn follow(app: &App, scope: Scope, message: MessageId, after: i32) -> 
     })
 }
 
-/// A reader who has read more than there is of an answer that has ended: a crash
-/// of the database took the last words, which were not on the disk. It is told
-/// the end.
-async fn within(app: &App, scope: Scope, message: MessageId, after: i32) -> Result<i32> {
+/// Where a reader reads on who says that it has read up to `after`. That may be
+/// more than there is: a crash of the database took the last words, which were not
+/// on the disk, or there never was such an event. Then it is told what comes next,
+/// and of an answer that has ended its end.
+async fn within(app: &App, scope: Scope, message: &Message, after: i32) -> Result<i32> {
     if after == 0 {
         return Ok(after);
     }
-    let last = events::last(&app.db, scope, message).await?.unwrap_or_default();
-    Ok(if after > last { last - 1 } else { after })
+    let last = events::last(&app.db, scope, message.id).await?.unwrap_or_default();
+    Ok(match message.status {
+        _ if after <= last => after,
+        Status::Running => last,
+        _ => last - 1,
+    })
 }
 
 /// Waits until an answer has ended, and returns it.
@@ -187,7 +189,7 @@ impl Reader {
     /// The next stored events that it has not read. None when they cannot be
     /// had: the stream ends, and its reader comes again.
     async fn stored(&self) -> Option<Vec<Waiting>> {
-        match events::page(&self.app.db, self.scope, self.message, self.after, PAGE).await {
+        match events::page(&self.app.db, self.scope, self.message, self.after, Some(PAGE)).await {
             Ok(stored) => Some(stored.into_iter().map(Waiting::Stored).collect()),
             Err(error) => {
                 tracing::warn!(message.id = %self.message, %error, "the events of an answer cannot be read");

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use footnote_ingest::error::Error as CorpusError;
 use serde_json::{Value, json};
 
 use super::converse::{Answered, Conversing};
 use super::hub::{Live, Stop};
-use super::question::Unanswered;
 use super::record::End;
 use super::state::Generation;
 use crate::app::App;
@@ -17,6 +17,7 @@ use crate::ids::MessageId;
 use crate::llm::{FinishReason, LlmError, Provider};
 use crate::storage::answers;
 use crate::storage::messages::Status;
+use crate::storage::withdrawals::Unanswered;
 
 /// What is said when the documents do not hold the answer.
 const REFUSAL: &str = "The documents do not answer this question.";
@@ -93,10 +94,6 @@ impl Generation {
 
     /// Whether the documents hold the answer.
     async fn produce(&mut self) -> Result<bool> {
-        let about = json!({
-            "message_id": self.asked.answer, "question_id": self.asked.question, "model": self.provider.name(),
-        });
-        self.pending.push(("message.started", about));
         self.look().await?;
         self.tools = self.offered_tools().await?;
         if let Some(grounded) = self.repeat().await? {
@@ -121,7 +118,7 @@ impl Generation {
         };
         for other in self.app.models.fallbacks(self.provider.name()) {
             let Error::Llm(error) = &failed else { return Err(failed) };
-            if !self.record.text.is_empty() || !may_fall_back(error) {
+            if !self.record.is_blank() || !may_fall_back(error) {
                 return Err(failed);
             }
             self.close_call(error.code()).await;
@@ -248,6 +245,15 @@ fn describe(error: &Error) -> Value {
     match error {
         Error::Llm(error) => json!({ "code": format!("upstream:{}", error.code()), "message": error.to_string() }),
         Error::Invalid { .. } => json!({ "code": "bad_request:message", "message": error.to_string() }),
+        Error::Corpus(CorpusError::Embedder(_) | CorpusError::EmbedderRefused(_) | CorpusError::EmbedderSetup(_)) => {
+            json!({ "code": "upstream:embedder", "message": "the embedding model failed; ask again later" })
+        }
+        Error::Corpus(CorpusError::Index(_)) => {
+            json!({ "code": "busy:index", "message": "the vector index does not answer; ask again shortly" })
+        }
+        error if error.waited_for().is_some() => {
+            json!({ "code": "busy:database", "message": "the database is busy; ask again shortly" })
+        }
         _ => json!({ "code": "internal:message", "message": "the answer could not be made; the log says why" }),
     }
 }

@@ -68,12 +68,14 @@ impl History {
     }
 }
 
-/// Questions with the answers that follow them; one whose answer was not whole
-/// is left out with it.
+/// Questions with the answers that follow them; one without words of an answer is
+/// left out. Of an answer that was stopped, what there is of it counts: whoever
+/// says "go on" means it.
 fn exchanges(path: &[Message]) -> Vec<Exchange> {
     let pairs = path.windows(2).filter_map(|pair| {
         let [question, answer] = pair else { return None };
-        let fits = question.role == Role::User && answer.role == Role::Assistant && answer.status == Status::Completed;
+        let is_over = matches!(answer.status, Status::Completed | Status::Cancelled | Status::Interrupted);
+        let fits = question.role == Role::User && answer.role == Role::Assistant && is_over;
         let exchange = Exchange { answer_id: answer.id, question: question.text(), answer: without_markers(answer) };
         (fits && !exchange.question.is_empty() && !exchange.answer.is_empty()).then_some(exchange)
     });

@@ -178,7 +178,7 @@ impl Live {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(first) = ring.front() else { return Next::Events(vec![]) };
         // They are numbered without gaps.
-        match usize::try_from(seq + 1 - first.seq) {
+        match usize::try_from(i64::from(seq) + 1 - i64::from(first.seq)) {
             Ok(read) => Next::Events(ring.iter().skip(read).cloned().collect()),
             Err(_) => Next::Stored,
         }

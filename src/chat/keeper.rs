@@ -12,7 +12,7 @@ use super::hub::Stop;
 use crate::accounts;
 use crate::app::App;
 use crate::ids::MessageId;
-use crate::storage::{answers, hidden, idempotency, sessions};
+use crate::storage::{answers, hidden, idempotency, sessions, withdrawals};
 
 /// How often. Three times within a lease.
 const BEAT: Duration = Duration::from_secs(2);
@@ -93,6 +93,7 @@ async fn round(app: &App) -> sqlx::Result<()> {
     if interrupted > 0 {
         tracing::warn!(answers = interrupted, "answers were broken off when their process ended");
     }
+    withdrawals::withdraw_interrupted(&app.db).await?;
     Ok(())
 }
 

@@ -42,10 +42,11 @@ mod titles;
 mod toolset;
 
 pub use crate::storage::options::Options;
+pub use crate::storage::withdrawals::Unanswered;
 pub use approve::decide;
 pub use ask::{ask, edit, regenerate};
 pub use follow::{cancel, follow, wait};
 pub use hub::Hub;
 pub use journal::Journal;
 pub use keeper::Keeper;
-pub use question::{Ask, Asked, IdempotencyKey, Unanswered};
+pub use question::{Ask, Asked, IdempotencyKey};

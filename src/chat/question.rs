@@ -8,6 +8,7 @@ use crate::llm::Image;
 use crate::storage::answers::Place;
 use crate::storage::messages::Part;
 use crate::storage::options::Options;
+use crate::storage::withdrawals::Unanswered;
 
 /// A question.
 #[derive(Debug, Clone)]
@@ -31,18 +32,6 @@ pub struct Ask {
     pub afresh: bool,
     /// What becomes of it when it cannot be answered.
     pub unanswered: Unanswered,
-}
-
-/// What becomes of a question whose answer cannot be made, or not to its end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Unanswered {
-    /// It stays, with what there is of the answer.
-    #[default]
-    Kept,
-    /// Both are removed.
-    Withdrawn,
-    /// The conversation is removed too, which was begun for it.
-    WithdrawnWhole,
 }
 
 /// A question that was taken, and the answer that is being made.

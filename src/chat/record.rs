@@ -8,6 +8,7 @@ use sqlx::PgPool;
 
 use super::hub::Live;
 use super::journal::{Journal, Sent};
+use super::question::Asked;
 use crate::app::App;
 use crate::citations::Citation;
 use crate::error::Result;
@@ -16,6 +17,9 @@ use crate::storage::answers::{self, Ended};
 use crate::storage::events::{self, Event};
 use crate::storage::messages::{self, Part, Status};
 use crate::storage::withdrawals;
+
+/// Number of the event that an answer is begun with.
+const STARTED: i32 = 1;
 
 /// An event that has no number yet.
 pub(super) type New = (&'static str, Value);
@@ -54,7 +58,15 @@ pub(super) struct Record {
     pub(super) notices: Vec<(String, String)>,
 }
 
+/// The first event of an answer: it is stored with the answer itself, so that its
+/// reader can stop it, and come back to it, from the beginning.
+pub(super) fn started(asked: &Asked, model: &str) -> Event {
+    let data = json!({ "message_id": asked.answer, "question_id": asked.question, "model": model });
+    Event { seq: STARTED, name: "message.started".to_owned(), data }
+}
+
 impl Record {
+    /// Of an answer whose first event is stored and shown.
     pub(super) fn new(app: &App, scope: Scope, message: MessageId, live: Arc<Live>) -> Self {
         Self {
             db: app.db.clone(),
@@ -62,7 +74,7 @@ impl Record {
             scope,
             message,
             live,
-            next: 1,
+            next: STARTED + 1,
             sent: None,
             text: String::new(),
             reasoning: String::new(),
@@ -71,6 +83,11 @@ impl Record {
             unsupported: vec![],
             notices: vec![],
         }
+    }
+
+    /// Whether nothing of an answer was shown yet.
+    pub(super) fn is_blank(&self) -> bool {
+        self.text.is_empty() && self.reasoning.is_empty() && self.calls.is_empty()
     }
 
     /// Stores events, then shows them. All or none. When it is dropped in the
@@ -193,7 +210,7 @@ pub(super) async fn abandon(app: &App, scope: Scope, message: MessageId, live: &
 
 /// The last event, unless the answer had ended already.
 async fn end_failed(db: &PgPool, scope: Scope, message: MessageId) -> Result<Option<Event>> {
-    let stored = events::after(db, scope, message, 0, None).await?;
+    let last = events::last(db, scope, message).await?.unwrap_or_default();
     let receipt = json!({});
     let failed = Ended { status: Status::Failed, parts: &[], grounded: None, receipt: &receipt, answer_key: None };
     let mut tx = db.begin().await?;
@@ -201,8 +218,7 @@ async fn end_failed(db: &PgPool, scope: Scope, message: MessageId) -> Result<Opt
         return Ok(None);
     }
     let problem = json!({ "code": "internal:message", "message": "the answer could not be made; ask again" });
-    let seq = stored.last().map_or(1, |last| last.seq + 1);
-    let last = Event { seq, name: "error".into(), data: json!({ "error": problem }) };
+    let last = Event { seq: last + 1, name: "error".into(), data: json!({ "error": problem }) };
     events::append(&mut *tx, message, std::slice::from_ref(&last)).await?;
     tx.commit().await?;
     Ok(Some(last))

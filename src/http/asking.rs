@@ -296,6 +296,7 @@ async fn failure(app: &App, scope: Scope, answer: &Message) -> Result<ApiError, 
     let message = told["message"].as_str().unwrap_or("the answer could not be made").to_owned();
     Ok(match told["code"].as_str().and_then(|code| code.split_once(':')) {
         Some(("upstream", surface)) => ApiError::upstream(surface, message),
+        Some(("busy", surface)) => ApiError::unavailable(surface, message, 1),
         Some(("bad_request", surface)) => ApiError::unprocessable(surface, message),
         _ => ApiError::internal(),
     })

@@ -14,6 +14,7 @@ use sqlx::types::Json;
 
 use super::messages::{Part, Status};
 use super::options::Options;
+use super::withdrawals::Unanswered;
 use crate::ids::{ConversationId, MessageId};
 
 /// How long a maker is believed to be alive without a sign of it.
@@ -111,16 +112,17 @@ pub async fn begin(
     conversation: ConversationId,
     question: MessageId,
     model: &str,
+    unanswered: Unanswered,
 ) -> sqlx::Result<Option<MessageId>> {
     let answer = MessageId::new();
     let begun = sqlx::query!(
         r#"
         with begun as (
             insert into messages (
-                id, owner_id, conversation_id, parent_id, role, status, parts, model, lease_until,
+                id, owner_id, conversation_id, parent_id, role, status, parts, model, lease_until, unanswered,
                 created_at, updated_at
             )
-            select $1, owner_id, conversation_id, id, 'assistant', 'running', '[]', $5, now() + $6,
+            select $1, owner_id, conversation_id, id, 'assistant', 'running', '[]', $5, now() + $6, $7,
                    clock_timestamp(), clock_timestamp()
             from messages
             where id = $4 and owner_id = $2 and conversation_id = $3 and role = 'user'
@@ -135,6 +137,7 @@ pub async fn begin(
         question as _,
         model,
         interval(LEASE),
+        unanswered as _,
     )
     .execute(&mut **tx)
     .await?;

@@ -7,7 +7,7 @@ use sqlx::PgExecutor;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::ids::MessageId;
+use crate::ids::{MessageId, UserId};
 use crate::llm::Usage;
 
 /// What a model was asked for.
@@ -23,6 +23,8 @@ pub enum Purpose {
     Summary,
     /// A conversation's title.
     Title,
+    /// Vectors of a caller's texts.
+    Embedding,
 }
 
 /// A call that was made.
@@ -83,6 +85,8 @@ pub async fn record(db: impl PgExecutor<'_>, scope: Scope, call: &Call<'_>) -> s
 pub struct Passed {
     /// Whose it was.
     pub scope: Scope,
+    /// What it was made for.
+    pub purpose: Purpose,
     /// Who was asked.
     pub provider: String,
     /// The model.
@@ -105,6 +109,7 @@ pub async fn record_all(db: impl PgExecutor<'_>, calls: &[Passed]) -> sqlx::Resu
     let each = |token: fn(&Usage) -> u32| -> Vec<i64> { calls.iter().map(|call| token(&call.usage).into()).collect() };
     let ids: Vec<Uuid> = calls.iter().map(|_| Uuid::now_v7()).collect();
     let owners: Vec<Uuid> = calls.iter().map(|call| call.scope.owner().0).collect();
+    let purposes: Vec<Purpose> = calls.iter().map(|call| call.purpose).collect();
     let providers: Vec<&str> = calls.iter().map(|call| call.provider.as_str()).collect();
     let models: Vec<&str> = calls.iter().map(|call| call.model.as_str()).collect();
     let estimated: Vec<bool> = calls.iter().map(|call| call.usage.estimated).collect();
@@ -118,16 +123,17 @@ pub async fn record_all(db: impl PgExecutor<'_>, calls: &[Passed]) -> sqlx::Resu
             id, owner_id, purpose, provider, model, input_tokens, cached_tokens, output_tokens, estimated, cost_usd,
             milliseconds, outcome, created_at
         )
-        select call.id, users.id, 'answer', call.provider, call.model, call.input, call.cached, call.output,
+        select call.id, users.id, call.purpose, call.provider, call.model, call.input, call.cached, call.output,
                call.estimated, call.cost, call.milliseconds, call.outcome, now()
         from unnest(
-            $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bool[],
-            $9::float8[], $10::bigint[], $11::text[]
-        ) as call (id, owner_id, provider, model, input, cached, output, estimated, cost, milliseconds, outcome)
+            $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::bool[], $10::float8[], $11::bigint[], $12::text[]
+        ) as call (id, owner_id, purpose, provider, model, input, cached, output, estimated, cost, milliseconds, outcome)
         join users on users.id = call.owner_id
         "#,
         &ids,
         &owners,
+        &purposes as _,
         &providers as _,
         &models as _,
         &each(|usage| usage.input_tokens),
@@ -174,6 +180,56 @@ pub struct Spent {
 /// What the database says.
 pub async fn today(db: impl PgExecutor<'_>) -> sqlx::Result<NaiveDate> {
     sqlx::query_scalar!(r#"select (now() at time zone 'UTC')::date as "today!""#).fetch_one(db).await
+}
+
+/// What an account's calls came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpentBy {
+    /// The account.
+    pub user_id: UserId,
+    /// Its name.
+    pub name: String,
+    /// Calls.
+    pub calls: i64,
+    /// Tokens that were read.
+    pub input_tokens: i64,
+    /// Tokens that were written.
+    pub output_tokens: i64,
+    /// Dollars, as far as prices are known; null where none is.
+    pub cost_usd: Option<f64>,
+}
+
+/// What each account's calls came to from `from` up to and including `to`, days
+/// in UTC; those that took most tokens first, at most `limit`.
+///
+/// # Errors
+/// What the database says.
+pub async fn spent_by(
+    db: impl PgExecutor<'_>,
+    from: NaiveDate,
+    to: NaiveDate,
+    limit: i64,
+) -> sqlx::Result<Vec<SpentBy>> {
+    sqlx::query_as!(
+        SpentBy,
+        r#"
+        select
+            u.id as "user_id: UserId", u.name, count(*) as "calls!", sum(c.input_tokens)::bigint as "input_tokens!",
+            sum(c.output_tokens)::bigint as "output_tokens!", sum(c.cost_usd) as cost_usd
+        from model_calls c
+        join users u on u.id = c.owner_id
+        where c.created_at >= $1::date::timestamp at time zone 'UTC'
+          and c.created_at < ($2::date + 1)::timestamp at time zone 'UTC'
+        group by u.id, u.name
+        order by sum(c.input_tokens) + sum(c.output_tokens) desc, u.name
+        limit $3
+        "#,
+        from,
+        to,
+        limit,
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// What the scope's calls came to from `from` up to and including `to`, days

@@ -109,27 +109,11 @@ pub async fn after(
     after: i32,
     most: Option<i64>,
 ) -> sqlx::Result<Vec<Event>> {
-    sqlx::query_as!(
-        Event,
-        r#"
-        select e.seq, e.name, e.data
-        from message_events e
-        join messages m on m.id = e.message_id
-        where e.message_id = $1 and m.owner_id = $2 and e.seq > $3
-        order by e.seq
-        limit $4
-        "#,
-        message as _,
-        scope.owner() as _,
-        after,
-        most,
-    )
-    .fetch_all(db)
-    .await
+    let stored = page(db, scope, message, after, most).await?;
+    stored.into_iter().map(|event| event.read().map_err(|error| sqlx::Error::Decode(error.into()))).collect()
 }
 
-/// A page of them, for who reads slowly: the first `most` events after number
-/// `after`.
+/// The same as they are stored, for who reads slowly.
 ///
 /// # Errors
 /// What the database says.
@@ -138,7 +122,7 @@ pub async fn page(
     scope: Scope,
     message: MessageId,
     after: i32,
-    most: i64,
+    most: Option<i64>,
 ) -> sqlx::Result<Vec<Unread>> {
     sqlx::query_as!(
         Unread,

@@ -3,7 +3,51 @@
 use footnote_ingest::scope::Scope;
 use sqlx::PgPool;
 
-use crate::ids::{ConversationId, MessageId};
+use crate::ids::{ConversationId, MessageId, UserId};
+
+/// What becomes of a question whose answer cannot be made, or not to its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Unanswered {
+    /// It stays, with what there is of the answer.
+    #[default]
+    Kept,
+    /// Both are removed.
+    Withdrawn,
+    /// The conversation is removed too, which was begun for it.
+    WithdrawnWhole,
+}
+
+/// Answers that are taken back in one go.
+const BATCH: i64 = 100;
+
+/// Takes back, with their questions, the interrupted answers whose makers are gone
+/// and would have done so. Returns how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn withdraw_interrupted(db: &PgPool) -> sqlx::Result<usize> {
+    let left = sqlx::query!(
+        r#"
+        select id as "id: MessageId", owner_id as "owner: UserId", unanswered as "unanswered: Unanswered"
+        from messages
+        where status = 'interrupted' and unanswered <> 'kept'
+        order by created_at
+        limit $1
+        "#,
+        BATCH,
+    )
+    .fetch_all(db)
+    .await?;
+    for answer in &left {
+        let begun = answer.unanswered == Unanswered::WithdrawnWhole;
+        if !withdraw(db, Scope::stored(answer.owner), answer.id, begun).await? {
+            // Somebody went on from it.
+            sqlx::query!("update messages set unanswered = 'kept' where id = $1", answer.id as _).execute(db).await?;
+        }
+    }
+    Ok(left.len())
+}
 
 /// Removes an answer that is not whole, and its question, in one transaction;
 /// with `begun` the conversation too, if nothing is left in it. False when there

@@ -121,3 +121,30 @@ async fn answers_whose_server_is_killed_are_kept_and_said_to_be_broken_off() {
     assert_eq!(server.stop(), Some(0));
     plant.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_that_is_kept_whole_or_not_at_all_is_not_when_its_server_is_killed() {
+    let texts = numbered(1, PIECES);
+    let provider = Scripted::start(varying(&texts, PAUSE)).await;
+    let embedder = Counting::start(Faults::default()).await;
+    let plant = Plant::start(&provider, &embedder).await;
+    let mut server = plant.serve();
+    let client = server.client();
+    let me: Value = client.get(format!("{}/api/v1/me", server.url)).send().await.unwrap().json().await.unwrap();
+    let path = format!("{}/api/{}/chat", server.url, me["id"].as_str().unwrap());
+    let body = json!({ "message": question(0), "stream": true });
+    let mut reply = client.post(path).json(&body).send().await.unwrap();
+    assert_eq!(reply.status(), StatusCode::OK);
+    assert!(reply.chunk().await.unwrap().is_some(), "its first words");
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let held = async || -> (i64, i64) {
+        let query = "select (select count(*) from messages), (select count(*) from conversations)";
+        sqlx::query_as(query).fetch_one(&plant.db).await.unwrap()
+    };
+    assert_eq!(held().await, (2, 1));
+    let server = plant.serve();
+    until("neither message nor answer", async || (held().await == (0, 0)).then_some(())).await;
+    assert_eq!(server.stop(), Some(0));
+    plant.stop().await;
+}

@@ -102,8 +102,20 @@ async fn a_reader_that_is_cut_off_again_and_again_misses_nothing_of_a_running_an
             read.extend(frames(&reading.bytes[..cut]));
         }
     };
-    let (bytes, (read, times)) = tokio::join!(steady.rest(), restless);
+    // One who says that it has read what there is not yet is told what comes next.
+    let beyond = async {
+        let mut told = Vec::new();
+        for after in ["1000000", "2147483647"] {
+            told.push(Reading::open(&app.router, following(&path, after)).await);
+        }
+        futures::future::join_all(told.into_iter().map(Reading::rest)).await
+    };
+    let (bytes, (read, times), beyond) = tokio::join!(steady.rest(), restless, beyond);
     let whole = frames(&bytes);
+    for told in beyond {
+        let told = frames(&told);
+        assert!(!told.is_empty() && whole.ends_with(&told), "{:?}", told.first());
+    }
     assert_whole(&whole, "message.completed");
     assert!(times > 2, "it was never cut off");
     eprintln!("{} events, read in {times} parts", whole.len());
