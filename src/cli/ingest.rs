@@ -3,6 +3,7 @@
 
 mod inputs;
 mod moves;
+mod namesakes;
 mod run;
 mod wait;
 

@@ -213,3 +213,29 @@ fn a_watched_folder_takes_in_what_changes() {
     assert_eq!(counts(&next()), [0, 0, 0, 1, 1]);
     assert_eq!(child.stop(), Some(130));
 }
+
+#[test]
+fn two_files_of_one_name_do_not_replace_each_other() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    write(notes.path(), "pumps/README.md", "The pump P4 is rated for a pressure of 4 bar.");
+    write(notes.path(), "birds/README.md", "A grey heron eats four hundred grams of fish a day.");
+    let [pumps, birds] = ["pumps", "birds"].map(|name| notes.path().join(name).to_str().unwrap().to_owned());
+    for added in [1, 0] {
+        let output = footnote.run(&["ingest", &pumps, &birds, "--json"]);
+        assert_eq!(output.status.code(), Some(5), "{}", errors(&output));
+        let report = parsed(&output);
+        assert_eq!((&report["added"], &report["changed"]), (&json!(added), &json!(0)), "{report}");
+        let failed = &report["failed"][0];
+        assert!(failed["key"].as_str().unwrap().ends_with("/pumps/README.md"), "{failed}");
+        assert!(failed["reason"].as_str().unwrap().contains("name the folder above both"), "{failed}");
+    }
+    assert_eq!(found(&footnote, "what herons eat")["key"], "README.md");
+    // A file that is named twice is one.
+    let file = format!("{birds}/README.md");
+    assert!(footnote.run(&["ingest", &birds, &file, "--json"]).status.success());
+    // Nothing at all is no reason to delete everything.
+    std::fs::remove_file(notes.path().join("birds/README.md")).unwrap();
+    assert_eq!(footnote.json(&["ingest", &birds, "--prune"])["deleted"], 0);
+    assert_eq!(found(&footnote, "what herons eat")["key"], "README.md");
+}

@@ -17,6 +17,7 @@ use super::super::failure::Failure;
 use super::super::output::Output;
 use super::inputs::{Finder, Input, Inputs};
 use super::moves::Gone;
+use super::namesakes;
 
 /// Bytes that are sent together.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -120,6 +121,7 @@ impl<'a> Run<'a> {
 
     /// Sends what is new or changed.
     pub(super) async fn send(&mut self, mut inputs: Inputs) -> Result<(), Failure> {
+        namesakes::refuse(&mut inputs);
         self.is_partial = !inputs.unread.is_empty();
         self.report.failed = inputs.unread;
         self.named = inputs.found.iter().map(|input| input.entry.key.clone()).collect();
@@ -318,6 +320,11 @@ impl<'a> Run<'a> {
     pub(super) async fn prune(&mut self) -> Result<(), Failure> {
         if self.is_partial {
             self.output.note("nothing is deleted, for not everything could be looked at");
+            return Ok(());
+        }
+        // A disk that is not there looks like a folder without files.
+        if self.named.is_empty() {
+            self.output.note("nothing is deleted, for the inputs hold nothing at all");
             return Ok(());
         }
         let is_gone = |known: &&Document| !self.named.contains(&known.key) && known.parent_id.is_none();
