@@ -2,11 +2,11 @@
 
 use footnote_ingest::rights::as_system;
 use footnote_ingest::scope::Scope;
-use footnote_ingest::store::documents;
+use footnote_ingest::store::{documents, usage};
 use secrecy::SecretString;
 use sqlx::PgExecutor;
 
-use super::{checked_name, set_password, taken};
+use super::{checked_name, taken};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::UserId;
@@ -53,23 +53,26 @@ pub async fn create(app: &App, new: NewAccount<'_>) -> Result<User> {
 /// # Errors
 /// [`Error::NotFound`]; [`Error::Conflict`] for the last administrator.
 pub async fn change(app: &App, user: UserId, change: Change, password: Option<&SecretString>) -> Result<User> {
+    let hash = match password {
+        Some(password) => Some(app.credentials.passwords.hash(password).await?),
+        None => None,
+    };
     let changed = as_system(async {
+        // All or nothing: an account that is disabled is signed out too.
         let mut tx = app.db.begin().await?;
         if change.disabled == Some(true) || change.role == Some(UserRole::User) {
             keep_an_admin(&mut *tx, user).await?;
         }
         let changed = users::change(&mut *tx, user, change).await?.ok_or(Error::NotFound("account"))?;
+        if let Some(hash) = &hash {
+            users::set_password(&mut *tx, user, hash).await?;
+            // Whoever had the account may have made keys.
+            api_keys::delete_all(&mut *tx, user).await?;
+        }
+        if changed.disabled || hash.is_some() {
+            sessions::close_all(&mut *tx, user, None).await?;
+        }
         tx.commit().await?;
-        if let Some(password) = password {
-            set_password(app, user, password).await?;
-        }
-        if changed.disabled || password.is_some() {
-            sessions::close_all(&app.db, user, None).await?;
-        }
-        // Whoever had the account may have made keys.
-        if password.is_some() {
-            api_keys::delete_all(&app.db, user).await?;
-        }
         Ok(changed)
     })
     .await;
@@ -121,6 +124,7 @@ pub async fn delete_idle_guests(app: &App) -> Result<usize> {
 }
 
 async fn remove(tx: &mut sqlx::PgTransaction<'_>, user: UserId) -> sqlx::Result<()> {
+    usage::take_turn(tx, &[user]).await?;
     documents::delete(tx, Scope::stored(user), None, None).await?;
     users::delete(&mut **tx, user).await?;
     Ok(())

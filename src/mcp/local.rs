@@ -21,6 +21,7 @@ use crate::retrieve::{self, Passage, Query};
 use crate::sharing;
 use crate::storage::conversations::{self, New};
 use crate::storage::messages::{self, Message};
+use crate::storage::withdrawals;
 
 /// The service itself, as one caller may use it: each call works with the
 /// caller's rights, whichever task makes it.
@@ -73,7 +74,12 @@ impl Local {
         let begun = conversations::create(&app.db, scope, &new).await?;
         let options = Options { tools: Some(READING_TOOLS.map(str::to_owned).to_vec()), ..Options::default() };
         let ask = Ask { options, ..Ask::new(question) };
-        let asked = chat::ask(app, scope, begun.id, ask).await?;
+        let asked = chat::ask(app, scope, begun.id, ask).await;
+        if asked.is_err() {
+            // What was refused leaves nothing behind.
+            withdrawals::forget(&app.db, scope, begun.id).await?;
+        }
+        let asked = asked?;
         let mut awaited = Awaited { app: app.clone(), scope, answer: asked.answer, ended: false };
         let mut events = chat::follow(app, scope, asked.answer, 0).await?;
         let mut problem = None;

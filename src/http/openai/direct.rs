@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::limits::{Reservation, Who};
 use crate::llm::{Delta, DeltaStream, Provider, Request, Usage};
 use crate::models::Models;
-use crate::storage::calls::Passed;
+use crate::storage::calls::{Passed, Purpose};
 
 /// Bytes of a token, for calls that ended before they were counted.
 const TOKEN: usize = 4;
@@ -123,6 +123,7 @@ impl Drop for Bill {
         }
         self.app.ledger.note(Passed {
             scope: self.scope,
+            purpose: Purpose::Answer,
             provider: provider.provider().to_owned(),
             model: provider.name().to_owned(),
             cost: models.cost(provider, &usage),

@@ -1,13 +1,15 @@
 //! Embeddings by the model that the index in use was built with, after OpenAI's
 //! API reference, "Create embeddings".
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bpe_openai::cl100k_base;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 use super::super::caller::Caller;
@@ -15,11 +17,17 @@ use super::super::error::ApiError;
 use super::error::OpenAiError;
 use super::extract::Body;
 use crate::app::App;
+use crate::error::Error;
+use crate::limits::Who;
+use crate::llm::Usage;
+use crate::storage::calls::{Passed, Purpose};
 
 /// Bytes of a request, at most: token ids of many texts are longer than these.
 pub(super) const MAX_BODY: usize = 16 << 20;
 /// Texts of a request, at most.
 const MAX_INPUTS: usize = 2048;
+/// How long embedding them may take.
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// Texts to embed.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -107,11 +115,26 @@ pub(super) async fn embed(
     };
     let texts = texts(wanted.input)?;
     let tokens: usize = texts.iter().map(|text| space.embedder.tokens().count(text)).sum();
+    let taken = tokens as u64;
+    let who = Who::present(scope.owner());
+    let mut reservation = app.limits.reserve(&who, taken, LONGEST).await.map_err(Error::from)?;
+    let started = Instant::now();
     let vectors = match &texts[..] {
         // A question of somebody who waits.
         [text] => vec![Arc::clone(&space).query(scope, text).await?.vector],
         _ => space.embedder.bulk(texts).await?,
     };
+    reservation.used(taken);
+    app.ledger.note(Passed {
+        scope,
+        purpose: Purpose::Embedding,
+        provider: if app.settings.embedding_base_url.is_some() { "provider" } else { "local" }.to_owned(),
+        model: wanted.model.clone(),
+        usage: Usage { input_tokens: u32::try_from(tokens).unwrap_or(u32::MAX), estimated: true, ..Usage::default() },
+        cost: None,
+        milliseconds: i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
+        outcome: "ok",
+    });
     let data = vectors.into_iter().enumerate();
     let data = data.map(|(index, vector)| Embedded { object: "embedding", index, embedding: shape(vector) });
     Ok(axum::Json(Embeddings {

@@ -57,6 +57,7 @@ pub(super) async fn ask(
     mut ask: Ask,
 ) -> Result<Held, ApiError> {
     let forget = matches!(place, Where::New(_, Origin::OpenaiOnce));
+    let is_new = matches!(place, Where::New(..));
     let (conversation, parent) = match place {
         Where::New(grounding, origin) => (begin(app, scope, grounding, origin, &question).await?, None),
         Where::After(answer, grounding) => go_on(app, scope, answer, grounding, &question, &mut ask).await?,
@@ -78,7 +79,8 @@ pub(super) async fn ask(
     let asked = match asked {
         Ok(asked) => asked,
         Err(error) => {
-            if forget {
+            // Nobody knows of it.
+            if is_new {
                 conversations::delete(&app.db, scope, conversation).await?;
             }
             return Err(refused(error, param));

@@ -1,7 +1,10 @@
 import { call, type Page } from './client';
-import type { Account, Job, OutsideTool, Stats, Usage } from './types';
+import type { Account, Job, OutsideTool, SpentBy, Stats, Usage } from './types';
 
 export const usage = (from: string): Promise<Usage> => call('/api/v1/usage', { query: { from } });
+
+export const usageByUser = async (from: string): Promise<SpentBy[]> =>
+  (await call<{ items: SpentBy[] }>('/api/v1/admin/usage', { query: { from } })).items;
 
 export const jobs = (state: Job['state'] | null, cursor: string | null): Promise<Page<Job>> =>
   call('/api/v1/admin/jobs', { query: { state, cursor, limit: 100 } });

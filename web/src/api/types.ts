@@ -232,8 +232,19 @@ export interface Usage {
   cost_usd: number;
 }
 
+/** What one user's models took. */
+export interface SpentBy {
+  user_id: string;
+  name: string;
+  calls: number;
+  input_tokens: number;
+  output_tokens: number;
+  cost_usd: number | null;
+}
+
 export interface Job {
   id: string;
+  owner_id: string;
   document_id: string;
   collection_id: string;
   key: string;

@@ -5,12 +5,13 @@ import { describe } from '../api/errors';
 import type { Me, Stats } from '../api/types';
 import { DrawerButton } from '../parts/DrawerButton';
 import { Jobs } from '../parts/Jobs';
+import { UsageByUser } from '../parts/UsageByUser';
 import { Users } from '../parts/Users';
 import { bytes, whole } from '../text/figures';
 
-/** The queue, the users and the state of the service. */
+/** The queue, the users, what they used and the state of the service. */
 export function Admin({ me }: { me: Me }): VNode {
-  const [view, setView] = useState<'jobs' | 'users'>('jobs');
+  const [view, setView] = useState<'jobs' | 'users' | 'usage'>('jobs');
   const [stats, setStats] = useState<Stats | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   useEffect(() => {
@@ -33,12 +34,15 @@ export function Admin({ me }: { me: Me }): VNode {
         <div class="tabs" role="group" aria-label="What to show">
           <button type="button" aria-pressed={view === 'jobs'} onClick={() => setView('jobs')}>Queue</button>
           <button type="button" aria-pressed={view === 'users'} onClick={() => setView('users')}>Users</button>
+          <button type="button" aria-pressed={view === 'usage'} onClick={() => setView('usage')}>Usage</button>
         </div>
       </header>
       <div class="view-body">
         {problem && <p class="problem" role="alert">{problem}</p>}
         {stats && <Figures stats={stats} />}
-        {view === 'jobs' ? <Jobs /> : <Users me={me} />}
+        {view === 'jobs' && <Jobs />}
+        {view === 'users' && <Users me={me} />}
+        {view === 'usage' && <UsageByUser />}
       </div>
     </div>
   );
