@@ -14,6 +14,7 @@ use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::models::Models;
 use crate::outside::Outside;
+use crate::reranker::Reranker;
 
 /// The service's state. Cloning shares it.
 #[derive(Clone)]
@@ -33,6 +34,8 @@ pub struct App {
     pub corpus: Corpus,
     /// Who can answer.
     pub models: Arc<Models>,
+    /// Looks at what was found once more, if one is set up.
+    pub reranker: Option<Reranker>,
     /// Tools of other people's servers.
     pub outside: Outside,
     /// Answers that are being made.

@@ -84,6 +84,13 @@ pub struct Settings {
     pub embedding_api_key: Option<SecretString>,
     /// Seconds that a question may wait for its vector.
     pub embedding_timeout: u64,
+    /// A provider's base URL for reranking; none leaves passages in the order in
+    /// which they were found.
+    pub reranker_base_url: Option<String>,
+    /// Its key.
+    pub reranker_api_key: Option<SecretString>,
+    /// Its model.
+    pub reranker_model: Option<String>,
     /// ONNX Runtime's library or its folder.
     pub onnxruntime: Option<PathBuf>,
     /// The model that answers: `extractive`, or a name that the provider knows.
@@ -212,6 +219,9 @@ impl Default for Settings {
             embedding_base_url: None,
             embedding_api_key: None,
             embedding_timeout: DEFAULT_PATIENCE.as_secs(),
+            reranker_base_url: None,
+            reranker_api_key: None,
+            reranker_model: None,
             onnxruntime: None,
             model: crate::llm::EXTRACTIVE.into(),
             openai_api_key: None,

@@ -43,6 +43,7 @@ pub mod models;
 pub mod outside;
 pub mod prompt;
 pub mod reembed;
+pub mod reranker;
 pub mod retrieve;
 pub mod schedules;
 pub mod sentences;

@@ -3,10 +3,11 @@
 //! One function, called by every face: embed, search both vectors, fuse in the
 //! index, load what the scope may see, drop near-duplicates, join neighbours.
 
+mod duplicates;
+mod rerank;
 mod whole;
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, DocumentId, RevisionId};
+use crate::reranker::Reranker;
 
 pub use whole::beginnings;
 
@@ -33,8 +35,6 @@ pub const MAX_QUERY: usize = 32_000;
 pub const MAX_LIMIT: usize = 200;
 /// Chunks that are joined into one passage, at most.
 const MAX_JOINED: usize = 3;
-/// Share of common word triples from which two texts are near-duplicates.
-const DUPLICATE: f64 = 0.85;
 
 /// What to look for.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +54,8 @@ pub struct Query {
     pub mode: Mode,
     /// Passages, at most.
     pub limit: usize,
+    /// Looks at what was found once more.
+    pub reranker: Option<Reranker>,
 }
 
 /// Scores of each stage; those of a joined passage are its best chunk's.
@@ -65,6 +67,16 @@ pub struct Scores {
     pub dense: Option<f32>,
     /// BM25.
     pub sparse: Option<f32>,
+    /// By the reranker, where one was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerank: Option<f32>,
+}
+
+impl Scores {
+    /// What counts in the end.
+    fn last(&self) -> f32 {
+        self.rerank.unwrap_or(self.fused)
+    }
 }
 
 /// A range of a document that may answer the question.
@@ -128,7 +140,14 @@ pub async fn retrieve(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Re
     let started = Instant::now();
     // One connection for both: to take one costs as much as to ask something.
     let mut db = corpus.db.acquire().await?;
-    let kept = drop_duplicates(load(&mut db, scope, hits).await?);
+    let mut found = load(&mut db, scope, hits).await?;
+    if let Some(reranker) = &query.reranker {
+        // Nothing is held while others think.
+        drop(db);
+        found = rerank::reranked(reranker, &query.text, found).await;
+        db = corpus.db.acquire().await?;
+    }
+    let kept = duplicates::dropped(found);
     let passages = join(&mut db, scope, kept, limit).await?;
     let load = started.elapsed();
     tracing::debug!(?embed, index = ?search, ?load, "searched");
@@ -195,7 +214,7 @@ async fn load(db: &mut PgConnection, scope: Scope, hits: Vec<Hit>) -> Result<Vec
         visible.into_iter().map(|chunk| ((chunk.revision, chunk.ordinal), chunk)).collect();
     let candidates = hits.into_iter().filter_map(|hit| {
         let chunk = visible.remove(&(hit.revision, ordinal(hit.ordinal)))?;
-        let scores = Scores { fused: hit.score, dense: hit.dense, sparse: hit.sparse };
+        let scores = Scores { fused: hit.score, dense: hit.dense, sparse: hit.sparse, rerank: None };
         Some(Candidate { chunk, scores })
     });
     Ok(candidates.collect())
@@ -214,56 +233,6 @@ pub fn check(text: &str) -> Result<()> {
         return Ok(());
     };
     Err(Error::Invalid { field: "query", problem })
-}
-
-/// Keeps the better of two candidates that say nearly the same.
-fn drop_duplicates(candidates: Vec<Candidate>) -> Vec<Candidate> {
-    let mut kept: Vec<(Candidate, Vec<u64>)> = Vec::with_capacity(candidates.len());
-    for candidate in candidates {
-        let triples = word_triples(&candidate.chunk.text);
-        if !kept.iter().any(|(_, other)| similarity(&triples, other) >= DUPLICATE) {
-            kept.push((candidate, triples));
-        }
-    }
-    kept.into_iter().map(|(candidate, _)| candidate).collect()
-}
-
-/// Hashes of all runs of three words, in ascending order; of the words where
-/// there are fewer.
-fn word_triples(text: &str) -> Vec<u64> {
-    let words: Vec<u64> =
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(word_hash).collect();
-    let run = |run: &[u64]| run.iter().fold(0_u64, |hash, word| hash.rotate_left(21) ^ word);
-    let mut triples: Vec<u64> = words.windows(3.min(words.len()).max(1)).map(run).collect();
-    triples.sort_unstable();
-    triples.dedup();
-    triples
-}
-
-/// A word's hash, whatever its case.
-fn word_hash(word: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for c in word.chars().flat_map(char::to_lowercase) {
-        c.hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-/// Jaccard similarity of two ascending lists.
-#[expect(clippy::cast_precision_loss, reason = "counts of words in a chunk are small")]
-fn similarity(a: &[u64], b: &[u64]) -> f64 {
-    // Too different in length to be alike: most pairs end here.
-    let (short, long) = (a.len().min(b.len()), a.len().max(b.len()));
-    if long == 0 || (short as f64) < DUPLICATE * long as f64 {
-        return 0.0;
-    }
-    let (mut i, mut j, mut common) = (0, 0, 0_usize);
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        common += usize::from(x == y);
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
-    }
-    common as f64 / (a.len() + b.len() - common) as f64
 }
 
 /// A passage in the making: neighbouring chunks of one revision.
@@ -285,8 +254,8 @@ impl Run {
     }
 
     fn into_passage(self) -> Option<Passage> {
-        let best = self.chunks.iter().max_by(|a, b| a.scores.fused.total_cmp(&b.scores.fused))?;
-        let (scores, score) = (best.scores, best.scores.fused);
+        let best = self.chunks.iter().max_by(|a, b| a.scores.last().total_cmp(&b.scores.last()))?;
+        let (scores, score) = (best.scores, best.scores.last());
         let at = |value: i32| usize::try_from(value).unwrap_or_default();
         let end = at(self.chunks.last()?.chunk.end_at);
         let first = self.chunks.into_iter().next()?.chunk;
@@ -365,7 +334,7 @@ mod tests {
     fn near_duplicates_keep_the_better_one() {
         let text = "the warranty of the pump lasts for five years from the day of delivery to the customer";
         let (first, second) = (RevisionId::new(), RevisionId::new());
-        let kept = drop_duplicates(vec![
+        let kept = duplicates::dropped(vec![
             candidate(first, 0, text),
             candidate(second, 0, &format!("{text}.")),
             candidate(second, 1, "the pump is blue"),

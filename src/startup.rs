@@ -139,6 +139,7 @@ impl Service {
             figures: Figures::new(models.known().into_iter().map(|model| model.name)),
             models,
             outside: Outside::new(settings.mcp_servers.clone())?,
+            reranker: settings.reranker()?,
             hub: Arc::new(Hub::default()),
             fetcher: settings.fetcher(&[])?,
             settings: Arc::new(settings),

@@ -23,6 +23,7 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn start(app: &App, scope: Scope, query: Query) -> Self {
+        let query = Query { reranker: app.reranker.clone(), ..query };
         let corpus = app.corpus.clone();
         let mut task = JoinSet::new();
         task.spawn(as_owner(scope, async move { retrieve::retrieve(&corpus, scope, &query).await }));

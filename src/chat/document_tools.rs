@@ -52,7 +52,7 @@ struct Passages(#[schemars(with = "Vec<Value>")] Vec<Passage>);
 
 fn search(generation: &Generation) -> impl Tool + use<> {
     let (app, scope) = (generation.app.clone(), generation.scope);
-    let query = generation.query(String::new(), PASSAGES);
+    let query = Query { reranker: app.reranker.clone(), ..generation.query(String::new(), PASSAGES) };
     let description = "Searches the documents for passages by meaning and by words. Use it when the sources that you \
                        have do not hold the answer, with other words than the question's.";
     function(SEARCH, description, Effect::ReadOnly, move |wanted: Wanted| {

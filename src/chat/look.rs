@@ -150,7 +150,8 @@ impl Generation {
         let retrieved = match ahead {
             Some(ahead) => ahead.finish().await?,
             None => {
-                let query = self.query(text.to_owned(), EVIDENCE);
+                let reranker = self.app.reranker.clone();
+                let query = Query { reranker, ..self.query(text.to_owned(), EVIDENCE) };
                 retrieve::retrieve(&self.app.corpus, self.scope, &query).await?
             }
         };

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Settings;
 use crate::error::{Error, Result};
+use crate::reranker::Reranker;
 
 /// The protocol that a provider speaks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -93,6 +94,20 @@ impl Price {
 pub type Prices = BTreeMap<String, Price>;
 
 impl Settings {
+    /// Who looks at what was found once more, if anybody does.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for an address that is none, or without a model.
+    pub fn reranker(&self) -> Result<Option<Reranker>> {
+        let setting = |name: &str, problem: String| Error::Setting { setting: name.into(), problem };
+        let Some(base_url) = &self.reranker_base_url else { return Ok(None) };
+        let Some(model) = self.reranker_model.clone() else {
+            return Err(setting("FOOTNOTE_RERANKER_MODEL", "is missing; name a model of the reranker".into()));
+        };
+        let made = Reranker::new(base_url, self.reranker_api_key.clone(), model);
+        Ok(Some(made.map_err(|problem| setting("FOOTNOTE_RERANKER_BASE_URL", problem))?))
+    }
+
     /// All providers: those of the environment under their own names, then
     /// those of the file.
     #[must_use]

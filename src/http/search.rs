@@ -29,6 +29,9 @@ pub(super) struct Search {
     /// Which vectors count.
     #[serde(default)]
     mode: Mode,
+    /// Whether the reranker looks at what was found once more; it does, if one is
+    /// set up, where this is left out.
+    rerank: Option<bool>,
 }
 
 fn default_limit() -> usize {
@@ -65,7 +68,16 @@ pub(super) async fn search(
     if !(1..=MAX_LIMIT).contains(&search.limit) {
         return Err(ApiError::unprocessable("limit", format!("`limit` is from 1 to {MAX_LIMIT}")));
     }
+    let reranker = match search.rerank {
+        Some(true) if app.reranker.is_none() => {
+            let message = "there is no reranker here; leave `rerank` out, or have FOOTNOTE_RERANKER_BASE_URL set";
+            return Err(ApiError::unprocessable("rerank", message));
+        }
+        Some(false) => None,
+        _ => app.reranker.clone(),
+    };
     let query = Query {
+        reranker,
         text: search.query,
         collections: extract::collections(&app, scope, search.collections.as_deref()).await?,
         filter: search.filter,

@@ -61,6 +61,7 @@ impl Local {
             text: query.to_owned(),
             collections: self.within(collection).await?.map(|id| vec![id]),
             limit,
+            reranker: self.app.reranker.clone(),
             ..Query::default()
         };
         Ok(retrieve::retrieve(&self.app.corpus, self.scope, &query).await?.passages)

@@ -149,7 +149,8 @@ async fn passages(
     let (mut all, mut seen): (Vec<Passage>, HashSet<_>) = (Vec::new(), HashSet::new());
     for text in queries {
         let collections = Some(vec![store]);
-        let query = Query { text: text.clone(), collections, filter: filter.clone(), limit, ..Query::default() };
+        let (text, filter, reranker) = (text.clone(), filter.clone(), app.reranker.clone());
+        let query = Query { text, collections, filter, limit, reranker, ..Query::default() };
         let found = retrieve::retrieve(&app.corpus, scope, &query).await?.passages;
         all.extend(found.into_iter().filter(|found| seen.insert((found.revision_id, found.start, found.end))));
     }
