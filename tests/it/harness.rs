@@ -23,10 +23,11 @@ use footnote_ingest::corpus::Corpus;
 use footnote_ingest::scope::Scope;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tempfile::TempDir;
 use tower::ServiceExt;
+
+use crate::template;
 
 /// How long something may take that is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -347,14 +348,10 @@ pub fn parse_events(text: &str) -> Vec<Event> {
 
 /// A private Postgres with the schema, and its URL.
 pub async fn start_postgres(folder: &TempDir) -> (EmbeddedPostgres, String) {
-    let config = Config {
-        data_dir: folder.path().join("database"),
-        bin_dir: None,
-        guard_exe: Some(env!("CARGO_BIN_EXE_footnote").into()),
-    };
+    template::copy_to(folder.path()).await;
+    let data_dir = folder.path().join("database");
+    let config = Config { data_dir, bin_dir: None, guard_exe: Some(template::guard()) };
     let postgres = EmbeddedPostgres::start(&config).await.expect("postgres starts");
     let socket = postgres.socket_dir().to_owned();
-    let options = PgConnectOptions::new_without_pgpass().socket(&socket).port(PORT).username(USER);
-    database::open_private(options, "footnote").await.expect("the schema").close().await;
     (postgres, format!("postgres://{USER}@localhost:{PORT}/footnote?host={}", socket.display()))
 }
