@@ -20,6 +20,7 @@ pub mod token;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,14 @@ struct Known {
 struct Standing {
     user: Arc<User>,
     key: Option<(SecretHash, KeyScopes)>,
+    /// Whether its use was noted since it was looked up.
+    noted: AtomicBool,
+}
+
+impl Standing {
+    fn of(user: User, key: Option<(SecretHash, KeyScopes)>) -> Self {
+        Self { user: Arc::new(user), key, noted: AtomicBool::new(false) }
+    }
 }
 
 impl Credentials {
@@ -259,6 +268,9 @@ impl Credentials {
         if !shown.matches(hash) {
             return Err(REFUSED);
         }
+        if !standing.noted.swap(true, Ordering::Relaxed) {
+            as_system(api_keys::used(&app.db, id)).await?;
+        }
         Ok(principal(Arc::clone(&standing.user), Credential::Key(id, scopes.clone())))
     }
 
@@ -288,7 +300,7 @@ impl Credentials {
     async fn session(&self, app: &App, session: SessionId) -> Result<Option<Arc<Standing>>> {
         self.standing(session.0, async {
             let user = as_system(sessions::user(&app.db, session)).await?;
-            Ok(user.map(|user| Standing { user: Arc::new(user), key: None }))
+            Ok(user.map(|user| Standing::of(user, None)))
         })
         .await
     }
@@ -297,7 +309,7 @@ impl Credentials {
         self.standing(key.0, async {
             let Some(found) = as_system(api_keys::known(&app.db, key)).await? else { return Ok(None) };
             let parts = SecretHash::stored(&found.sha256).zip(KeyScopes::parse(&found.scopes).ok());
-            Ok(parts.map(|key| Standing { user: Arc::new(found.user), key: Some(key) }))
+            Ok(parts.map(|key| Standing::of(found.user, Some(key))))
         })
         .await
     }

@@ -25,6 +25,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Whether the same may go well later: not where the caller must do something.
+    pub(super) fn may_pass(&self) -> bool {
+        !matches!(self, Self::Interrupted | Self::Client(ClientError::Refused { status: 401 | 403, .. }))
+    }
+
     /// 1 unexpected, 2 usage, 3 not allowed, 4 unreachable, 5 partly failed,
     /// 130 interrupted.
     pub(super) fn exit_code(&self) -> u8 {

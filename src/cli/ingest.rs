@@ -8,7 +8,7 @@ mod run;
 mod wait;
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use footnote_ingest::cli::{IngestArgs, Report};
 use footnote_ingest::source::watch::Watch;
@@ -39,6 +39,9 @@ pub(super) async fn run(client: &Client, args: IngestArgs, settings: Settings, o
     }
 }
 
+/// How long a run that failed is left while something is watched.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
 /// Works whenever something changed.
 async fn watch(
     finder: &Finder<'_>,
@@ -51,7 +54,16 @@ async fn watch(
         // Before the run, so that no change falls between the two; and each time
         // anew, for a file that was replaced is another one.
         let mut watch = Watch::new(&places).map_err(|error| Failure::Usage(error.to_string()))?;
-        let report = once().await?;
+        let report = match once().await {
+            Ok(report) => report,
+            // The server may be down for a moment, or the folder empty.
+            Err(failure) if !is_first && failure.may_pass() => {
+                output.note(&format!("{failure}; trying again in {} s", TRY_AGAIN.as_secs()));
+                tokio::time::sleep(TRY_AGAIN).await;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         if is_first || report.is_eventful() {
             print(&report, false, output)?;
         }

@@ -138,17 +138,30 @@ pub async fn delete_all(db: impl PgExecutor<'_>, owner: UserId) -> sqlx::Result<
     Ok(())
 }
 
-/// A key that has not ended, of an account that may sign in. Notes its use.
+/// Notes that a key was used, to the minute.
+///
+/// # Errors
+/// What the database says.
+pub async fn used(db: impl PgExecutor<'_>, key: ApiKeyId) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update api_keys set used_at = now()
+        where id = $1 and (used_at is null or used_at < now() - interval '1 minute')
+        "#,
+        key as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// A key that has not ended, of an account that may sign in.
 ///
 /// # Errors
 /// What the database says.
 pub async fn known(db: impl PgExecutor<'_>, key: ApiKeyId) -> sqlx::Result<Option<Known>> {
     let found = sqlx::query!(
         r#"
-        with used as (
-            update api_keys set used_at = now()
-            where id = $1 and (used_at is null or used_at < now() - interval '1 minute')
-        )
         select
             k.sha256, k.scopes,
             u.id as "id: UserId", u.name, u.role as "role: UserRole", u.kind as "kind: UserKind",

@@ -35,6 +35,8 @@ use crate::store::{generations, jobs};
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// Longest wait after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long the lines have to finish what they hold when the process ends.
+const LAST_WAIT: Duration = Duration::from_secs(10);
 /// How long a line sleeps at most before it looks again by itself, in case
 /// another process queued something.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -91,10 +93,15 @@ impl Workers {
         Ok(Self { stop, lines, heartbeat: heartbeat.abort_handle() })
     }
 
-    /// Lets each line finish what it holds, then returns.
+    /// Lets each line finish what it holds, for a while, then returns. A file may
+    /// take minutes to be read; what is broken off is done again, as after a crash.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        while self.lines.join_next().await.is_some() {}
+        let ended = async { while self.lines.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_WAIT, ended).await.is_err() {
+            tracing::info!("what is being read is left, and read again after the next start");
+            self.lines.shutdown().await;
+        }
         self.heartbeat.abort();
     }
 }
