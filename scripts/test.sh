@@ -58,7 +58,11 @@ run() {
     clients) scripts/clients.sh ;;
     browser) scripts/browser.sh ;;
     doctests) cargo --config scripts/quick.toml test --doc --release --workspace --locked ;;
-    tests) cargo nextest run --config scripts/quick.toml --release --workspace --locked ;;
+    # One more than processors: most tests wait for something now and then.
+    tests)
+        cargo nextest run --config scripts/quick.toml --release --workspace --locked \
+            --test-threads "$(($(getconf _NPROCESSORS_ONLN) + 1))"
+        ;;
     *) die "no step \`$1\`; there are: ${all[*]}" ;;
     esac
 }

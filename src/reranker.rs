@@ -63,10 +63,8 @@ impl Reranker {
     /// # Errors
     /// What is wrong with the address, for the setting that holds it.
     pub fn new(base_url: &str, key: Option<SecretString>, model: String) -> Result<Self, String> {
-        let base = base_url.trim_end_matches('/');
-        let url = Url::parse(&format!("{base}/rerank"))
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let known = Url::parse(base_url).ok().filter(|base| matches!(base.scheme(), "http" | "https"));
+        let url = known.and_then(|base| Url::parse(&format!("{}/rerank", base.as_str().trim_end_matches('/'))).ok());
         let url = url.ok_or_else(|| format!("`{base_url}` is no address; it begins with http:// or https://"))?;
         let client = Client::builder()
             .user_agent(concat!("footnote/", env!("CARGO_PKG_VERSION")))
