@@ -115,7 +115,7 @@ async fn of(app: &App, scope: Scope, conversation: ConversationId, message: Mess
 
 async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
     if let Some(key) = &ask.key
-        && let Some(asked) = kept(app, scope, key).await?
+        && let Some(asked) = asked_before(app, scope, key).await?
     {
         return Ok(asked);
     }
@@ -127,7 +127,10 @@ async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, 
 }
 
 /// What was asked under this key before.
-async fn kept(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<Asked>> {
+///
+/// # Errors
+/// [`Error::Invalid`] for a key that was used for something else.
+pub async fn asked_before(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<Asked>> {
     let Some(kept) = idempotency::find(&app.db, scope, &key.key).await? else { return Ok(None) };
     if kept.request_sha256 != key.request_sha256 {
         return Err(Error::Invalid {
@@ -214,7 +217,7 @@ async fn reserve(
 }
 
 async fn kept_by_another(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Asked> {
-    kept(app, scope, key).await?.ok_or(Error::Busy("the request of the same key"))
+    asked_before(app, scope, key).await?.ok_or(Error::Busy("the request of the same key"))
 }
 
 /// Makes the answer, and closes its stream whatever happens.

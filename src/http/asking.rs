@@ -253,7 +253,7 @@ async fn to_ask(app: &App, scope: Scope, question: Question) -> Result<Ask, ApiE
 
 /// The caller's own key for a request. The request is what was understood of
 /// it, so that spaces and the order of fields do not matter.
-fn idempotency_key(
+pub(super) fn idempotency_key(
     headers: &HeaderMap,
     path: &str,
     request: &impl Serialize,

@@ -4,7 +4,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{OriginalUri, State};
+use axum::http::HeaderMap;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -15,12 +16,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::asking::idempotency_key;
 use super::caller::Caller;
 use super::error::{ApiError, Envelope};
 use super::extract::{Json, Path};
 use super::messages::KEEP_ALIVE;
 use crate::app::App;
-use crate::chat::{self, Ask, Asked, Options, Unanswered};
+use crate::chat::{self, Ask, Asked, IdempotencyKey, Options, Unanswered};
 use crate::citations::Citation;
 use crate::error::Error;
 use crate::ids::{ConversationId, MessageId, UserId};
@@ -31,7 +33,7 @@ use crate::storage::messages::{Message, Part};
 use crate::storage::withdrawals;
 
 /// A message.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "message": "How long is the warranty of the P4?" }))]
 pub(super) struct ChatMessage {
@@ -81,9 +83,16 @@ struct ChatToolCall {
 
 /// Asks, as the user whose credential is used. The history is the conversation's
 /// own. If the answer cannot be made to its end, neither it nor the message is
-/// kept. With `stream: true` a last line `{"error": "...", "done": true}` says so.
+/// kept. With `stream: true` a last line `{"error": "...", "done": true}` says so. The
+/// same `Idempotency-Key` with the same message asks once, however often it is sent
+/// within a day.
 #[utoipa::path(
-    post, path = "/api/{user_id}/chat", tag = "chat", params(("user_id" = UserId, Path)), request_body = ChatMessage,
+    post, path = "/api/{user_id}/chat", tag = "chat",
+    params(
+        ("user_id" = UserId, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "The caller's own key for this request"),
+    ),
+    request_body = ChatMessage,
     responses(
         (status = 200, content((ChatReply = "application/json"), (String = "text/event-stream"))),
         (status = 403, body = Envelope), (status = 404, body = Envelope), (status = 422, body = Envelope),
@@ -94,16 +103,18 @@ pub(super) async fn chat(
     State(app): State<App>,
     Caller(scope): Caller,
     Path(user): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
     Json(say): Json<ChatMessage>,
 ) -> Result<Response, ApiError> {
     if user.parse::<UserId>().ok() != Some(scope.owner()) {
         return Err(ApiError::forbidden("user", "the path names another user than the one whose credential is used"));
     }
-    let stream = say.stream;
+    let (stream, key) = (say.stream, idempotency_key(&headers, uri.path(), &say)?);
     // In a task of its own: a caller that goes away in the middle must not leave
     // a conversation without its question.
     let who = Who::present(scope.owner());
-    let taken = rights::spawn(as_owner(scope, who.during(take(app.clone(), scope, say))))
+    let taken = rights::spawn(as_owner(scope, who.during(take(app.clone(), scope, say, key))))
         .await
         .map_err(anyhow::Error::from)
         .map_err(Error::from)?;
@@ -120,15 +131,27 @@ pub(super) async fn chat(
 }
 
 /// Stores the message, in a new conversation where none is named.
-async fn take(app: App, scope: Scope, say: ChatMessage) -> Result<(Asked, Unanswered), Error> {
+async fn take(
+    app: App,
+    scope: Scope,
+    say: ChatMessage,
+    key: Option<IdempotencyKey>,
+) -> Result<(Asked, Unanswered), Error> {
+    if let Some(key) = &key
+        && let Some(asked) = chat::asked_before(&app, scope, key).await?
+    {
+        // Whoever asked first takes it back.
+        return Ok((asked, Unanswered::Kept));
+    }
     let (conversation, unanswered) = match say.conversation_id {
         Some(id) => (id, Unanswered::Withdrawn),
         None => (conversations::create(&app.db, scope, &New::default()).await?.id, Unanswered::WithdrawnWhole),
     };
     let options = Options { model: say.model, ..Options::default() };
-    let ask = Ask { options, unanswered, ..Ask::new(say.message) };
+    let ask = Ask { options, unanswered, key, ..Ask::new(say.message) };
     let asked = chat::ask(&app, scope, conversation, ask).await.map_err(named);
-    if asked.is_err() && unanswered == Unanswered::WithdrawnWhole {
+    // Refused, or asked by somebody else meanwhile: one that holds a message stays.
+    if unanswered == Unanswered::WithdrawnWhole {
         withdrawals::forget(&app.db, scope, conversation).await?;
     }
     Ok((asked?, unanswered))
@@ -199,7 +222,9 @@ impl Telling {
     /// Its maker has taken it back, unless it is gone itself.
     async fn failed(&mut self, problem: &Value) -> Told {
         let begun = self.unanswered == Unanswered::WithdrawnWhole;
-        if let Err(error) = withdrawals::withdraw(&self.app.db, self.scope, self.asked.answer, begun).await {
+        if self.unanswered != Unanswered::Kept
+            && let Err(error) = withdrawals::withdraw(&self.app.db, self.scope, self.asked.answer, begun).await
+        {
             tracing::error!(message.id = %self.asked.answer, %error, "an answer that broke off could not be removed");
         }
         let text = |field: &str, otherwise: &str| problem[field].as_str().unwrap_or(otherwise).to_owned();

@@ -227,3 +227,25 @@ async fn what_fails_after_its_caller_has_left_is_not_kept_either() {
     assert_eq!(count(&app, CONVERSATIONS).await, 0);
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_message_whose_key_comes_again_is_asked_once() {
+    let (app, provider) = talking(Script::Says(pieces("The gauge shows 4 bar.")), |_| {}).await;
+    let chat = own(&app).await;
+    let ask = async |message: &str| {
+        let request = crate::harness::request("POST", &chat)
+            .header("content-type", "application/json")
+            .header("idempotency-key", "the-same");
+        app.request(request.body(json!({ "message": message }).to_string().into()).unwrap()).await
+    };
+    let all = futures::future::join_all((0..5).map(|_| ask("What does it show?"))).await;
+    let later = ask("What does it show?").await;
+    for reply in all.iter().chain([&later]) {
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+        assert_eq!(reply.json(), later.json());
+    }
+    assert_eq!((count(&app, MESSAGES).await, count(&app, CONVERSATIONS).await), (2, 1));
+    assert_eq!(provider.calls().len(), 1);
+    assert_eq!(ask("Something else?").await.code(), "unprocessable:idempotency_key");
+    app.stop().await;
+}

@@ -42,8 +42,10 @@ const EVENTS: i32 = 30_000;
 /// Seconds from which on each of them must have been cut off: a minute passes
 /// without a byte that its side takes, and there are rests.
 const CUT_WITHIN: u64 = 120;
-/// How long the process is looked at before they come.
+/// How long the process is looked at before they come: some time, for it grows with
+/// its first answers, and longer for a longer test.
 const CALM: Duration = Duration::from_secs(5);
+const CALM_SHARE: u64 = 10;
 /// Those who read as fast as they can.
 const OTHERS: usize = 4;
 /// Texts that the model says, their pieces, and milliseconds before each.
@@ -210,7 +212,8 @@ async fn readers_of_a_byte_a_second_cost_next_to_nothing_and_read_on_later() {
         asked: Cell::new(1),
         slowest: Cell::default(),
     };
-    let (before, ()) = others.beside(tokio::time::sleep(CALM), u64::MAX).await;
+    let calm = CALM.max(Duration::from_secs(seconds / CALM_SHARE));
+    let (before, ()) = others.beside(tokio::time::sleep(calm), u64::MAX).await;
     let (calm, slowest_calm) = (others.asked.get(), others.slowest.take());
     let trickling = async {
         let mut slow = Vec::new();

@@ -1,6 +1,7 @@
 //! The first line: claim, read, cut, index the words, publish.
 
 mod members;
+mod pace;
 mod prepare;
 mod publish;
 mod refuse;
@@ -8,9 +9,11 @@ mod refuse;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use pace::Pace;
 use prepare::{Prepared, prepare};
 
 use super::leases::Leases;
@@ -29,8 +32,6 @@ use crate::store::jobs::{Claim, Step};
 use crate::store::revisions::NewRevision;
 use crate::store::{chunks, jobs, revisions};
 
-/// Documents of one batch.
-const BATCH_DOCUMENTS: i64 = 256;
 /// Source bytes of one batch; a larger document is a batch of its own.
 const BATCH_BYTES: i64 = 2 * 1024 * 1024;
 /// Chunks that are indexed, or whose rows are written, together.
@@ -41,6 +42,7 @@ pub(super) struct Line {
     signals: Arc<Signals>,
     leases: Leases,
     worker: WorkerId,
+    pace: Pace,
 }
 
 impl Rounds for Line {
@@ -59,7 +61,7 @@ impl Rounds for Line {
 
 impl Line {
     pub(super) fn new(corpus: Corpus, signals: Arc<Signals>) -> Self {
-        Self { corpus, signals, leases: Leases::default(), worker: WorkerId::new() }
+        Self { corpus, signals, leases: Leases::default(), worker: WorkerId::new(), pace: Pace::new() }
     }
 
     pub(super) fn leases(&self) -> Leases {
@@ -71,15 +73,19 @@ impl Line {
         let mut worked = Round::Idle;
         let mut storing: Option<tokio::task::JoinHandle<Result<()>>> = None;
         while !stop.is_cancelled() {
-            let claims = jobs::claim(&self.corpus.db, self.worker, Step::Read, BATCH_DOCUMENTS, BATCH_BYTES).await?;
+            let most = self.pace.documents();
+            let claims = jobs::claim(&self.corpus.db, self.worker, Step::Read, most, BATCH_BYTES).await?;
             if claims.is_empty() {
+                self.pace.rest();
                 break;
             }
             self.leases.add(&claims);
             self.signals.words_busy.store(true, Ordering::Release);
             worked = Round::Worked;
             let space = self.corpus.live();
+            let (count, began) = (claims.len(), Instant::now());
             let prepared = prepare(&self.corpus, &space, claims).await?;
+            self.pace.took(count, began.elapsed());
             if let Some(storing) = storing.take() {
                 storing.await??;
             }
