@@ -2,7 +2,7 @@
 //! how well they fit. Imports nothing of this crate.
 //!
 //! It is asked by `POST {base}/rerank`, the protocol that Cohere began ("Rerank",
-//! API version 2) and that Jina, Voyage, vLLM, llama.cpp's server and LiteLLM speak:
+//! API version 2) and that Jina, Voyage, vLLM, llama.cpp's server and `LiteLLM` speak:
 //! `{model, query, documents, top_n}` gives `{results: [{index, relevance_score}]}`.
 
 use std::sync::Arc;

@@ -148,7 +148,7 @@ async fn take(
         None => (conversations::create(&app.db, scope, &New::default()).await?.id, Unanswered::WithdrawnWhole),
     };
     let options = Options { model: say.model, ..Options::default() };
-    let ask = Ask { options, unanswered, key, ..Ask::new(say.message) };
+    let ask = Ask { options, key, unanswered, ..Ask::new(say.message) };
     let asked = chat::ask(&app, scope, conversation, ask).await.map_err(named);
     // Refused, or asked by somebody else meanwhile: one that holds a message stays.
     if unanswered == Unanswered::WithdrawnWhole {
