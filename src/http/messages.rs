@@ -24,6 +24,8 @@ use crate::storage::messages::{self, Message};
 
 /// How often a silent stream says that it is alive.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a reader that was cut off waits before it comes again (`retry:`).
+const RECONNECT: Duration = Duration::from_secs(1);
 
 /// Which messages to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -130,8 +132,10 @@ pub(super) async fn events(
     after: i32,
 ) -> Result<impl IntoResponse + use<>, ApiError> {
     let events = chat::follow(app, scope, message, after).await?.map(|event| {
-        let data = event.data.to_string();
-        Ok::<_, Infallible>(SseEvent::default().id(event.seq.to_string()).event(&event.name).data(data))
+        let (id, data) = (event.seq.to_string(), event.data.to_string());
+        let line = SseEvent::default().id(id).event(&event.name).data(data);
+        // With the event, not with the connection: what comes again is the same bytes.
+        Ok::<_, Infallible>(if event.seq == 1 { line.retry(RECONNECT) } else { line })
     });
     // Proxies must not hold events back.
     let headers = [("x-accel-buffering", "no"), ("cache-control", "no-store")];

@@ -87,6 +87,8 @@ async fn a_stream_is_numbered_and_its_rest_comes_again_byte_for_byte() {
     assert_eq!(ids, (1..=u32::try_from(events.len()).unwrap()).collect::<Vec<_>>());
     assert_eq!(&names(&events)[..2], ["message.started", "retrieval.completed"]);
     assert_eq!(names(&events).iter().filter(|name| name.starts_with("message.")).count(), 2);
+    let reconnect: Vec<&str> = first.lines().filter(|line| line.starts_with("retry:")).collect();
+    assert_eq!(reconnect, ["retry: 1000"], "how soon a reader that was cut off comes again, once");
 
     let message = events[0].data["message_id"].as_str().unwrap();
     for after in 0..events.len() {

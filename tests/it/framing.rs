@@ -48,8 +48,11 @@ async fn answered(app: &TestApp, n: usize) -> (String, String, String) {
     let bytes = reading.rest().await;
     let read = frames(&bytes);
     assert_whole(&read, "message.completed");
-    // Every line is a field, a comment or nothing: what was said begins none.
+    // Every line is a field, a comment or nothing: what was said begins none. How
+    // soon to come again is said once.
     let bytes = String::from_utf8(bytes).unwrap();
+    let (again, bytes) = (bytes.matches("\nretry: 1000\n\n").count(), bytes.replacen("\nretry: 1000\n\n", "\n\n", 1));
+    assert_eq!(again, 1, "{bytes:?}");
     let is_field = |line: &str| ["id: ", "event: ", "data: ", ":"].iter().any(|field| line.starts_with(field));
     assert!(!bytes.contains('\r') && bytes.split('\n').all(|line| line.is_empty() || is_field(line)), "{bytes:?}");
     let stored = app.get(&path).await.json();
