@@ -190,6 +190,10 @@ pub struct Settings {
     /// Milliseconds from which a request is slow, and the log warns of it; 0
     /// never warns.
     pub slow_ms: u64,
+    /// Milliseconds from which a wait for a model, an embedder, a reranker, a
+    /// Qdrant server, a tool or a page is slow, and the log warns of it; 0 never
+    /// warns.
+    pub slow_upstream_ms: u64,
 }
 
 impl Default for Settings {
@@ -266,6 +270,7 @@ impl Default for Settings {
             allowed_origins: Vec::new(),
             request_timeout: 60,
             slow_ms: 2_000,
+            slow_upstream_ms: 10_000,
         }
     }
 }

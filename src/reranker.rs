@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use footnote_ingest::upstream;
 use reqwest::{Client, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -83,6 +84,11 @@ impl Reranker {
     /// # Errors
     /// [`RerankError`]; the order that is there already will do then.
     pub async fn scores(&self, question: &str, texts: &[&str]) -> Result<Vec<Option<f32>>, RerankError> {
+        let host = self.0.url.host_str().unwrap_or_default();
+        upstream::watched("reranker", host, self.ask(question, texts)).await
+    }
+
+    async fn ask(&self, question: &str, texts: &[&str]) -> Result<Vec<Option<f32>>, RerankError> {
         let Inner { client, url, key, model } = &*self.0;
         let body = json!({ "model": model, "query": question, "documents": texts, "top_n": texts.len() });
         let mut request = client.post(url.clone()).json(&body);

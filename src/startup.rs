@@ -12,11 +12,13 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use footnote_ingest::corpus::Corpus;
 use footnote_ingest::pipeline::Workers;
 use footnote_ingest::reader;
 use footnote_ingest::rights::as_system;
+use footnote_ingest::upstream;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 
@@ -125,6 +127,7 @@ impl Service {
         // What the front door needs is read before anything is built on it.
         settings.origins()?;
         settings.proxies()?;
+        upstream::warn_from(Duration::from_millis(settings.slow_upstream_ms));
         let limits = Limits::new(settings.limits.clone(), settings.redis_url.as_ref())?;
         let corpus = Corpus::open(db.clone(), settings.corpus()).await?;
         let stream = database::open_relaxed(&db).await?;

@@ -5,7 +5,7 @@
 //!
 //! Floors, low to high; a module imports only lower ones:
 //!
-//! 1. [`ids`], [`scope`], [`quota`], [`error`]
+//! 1. [`ids`], [`scope`], [`quota`], [`error`], [`upstream`]
 //! 2. [`document`]
 //! 3. [`parse`], [`tokens`], [`chunk`], [`context`], [`embed`], [`index`],
 //!    [`store`], [`source`], [`disk`], [`sandbox`], [`ocr`], [`reader`], and their settings together: [`config`]
@@ -39,5 +39,6 @@ pub mod source;
 pub mod space;
 pub mod store;
 pub mod tokens;
+pub mod upstream;
 
 pub use error::{Error, Result};

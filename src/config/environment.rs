@@ -140,4 +140,5 @@ pub(super) const FIELDS: &[&str] = &[
     "allowed_origins",
     "request_timeout",
     "slow_ms",
+    "slow_upstream_ms",
 ];

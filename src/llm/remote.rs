@@ -17,6 +17,7 @@ mod said;
 use std::sync::Arc;
 use std::time::Duration;
 
+use footnote_ingest::upstream;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
@@ -198,7 +199,8 @@ impl Provider for ChatModel {
         request.model.clone_from(&self.known);
         async move {
             let limit = self.connection.config.first_token_timeout;
-            let asked = tokio::time::timeout(limit, self.connection.ask(&request)).await;
+            let asked = tokio::time::timeout(limit, self.connection.ask(&request));
+            let asked = upstream::watched("model", self.connection.peer.name(), asked).await;
             asked.unwrap_or_else(|_| Err(self.connection.peer.timeout("first token", limit, FIRST_TOKEN_SETTING)))
         }
         .boxed()

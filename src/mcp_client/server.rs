@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use footnote_ingest::upstream;
 use rmcp::model::CallToolRequestParams;
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -89,7 +90,8 @@ impl Server {
 
         let call = CallToolRequestParams::new(tool.definition.tool.clone()).with_arguments(arguments);
         let limit = self.config.limit();
-        let result = timeout(limit, link.call(call)).await.map_err(|_| {
+        let called = upstream::watched("tools", self.peer.name(), timeout(limit, link.call(call)));
+        let result = called.await.map_err(|_| {
             link.timed_out();
             self.peer.timeout("answer", limit)
         })??;

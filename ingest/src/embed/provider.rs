@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::normalise;
 use crate::error::{Error, Result};
 use crate::tokens::TokenCounter;
+use crate::upstream;
 
 /// Requests under way at once.
 const LANES: usize = 4;
@@ -94,7 +95,9 @@ impl ProviderEmbedder {
             .input(EmbeddingInput::StringArray(texts))
             .build()
             .map_err(|error| Error::Embedder(error.to_string()))?;
-        let answer = tokio::time::timeout(limit, self.client.embeddings().create(request))
+        let embeddings = self.client.embeddings();
+        let asked = tokio::time::timeout(limit, embeddings.create(request));
+        let answer = upstream::watched("embedder", &self.model, asked)
             .await
             .map_err(|_| Error::Embedder(format!("the provider did not answer within {} s", limit.as_secs())))?
             .map_err(failure)?;

@@ -24,6 +24,7 @@ pub use server::{ServerConfig, ServerIndex};
 use crate::error::Result;
 use crate::ids::{CollectionId, RevisionId};
 use crate::scope::Scope;
+use crate::upstream;
 
 /// Name of the dense vector.
 pub(crate) const DENSE: &str = "dense";
@@ -107,7 +108,7 @@ macro_rules! delegate {
     ($self:ident.$method:ident($($argument:expr),*)) => {
         match $self {
             Index::Edge(index) => index.$method($($argument),*).await,
-            Index::Server(index) => index.$method($($argument),*).await,
+            Index::Server(index) => upstream::watched("index", "qdrant", index.$method($($argument),*)).await,
         }
     };
 }

@@ -14,6 +14,7 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use super::address::{Allow, Policy};
+use crate::upstream;
 
 #[cfg(test)]
 mod tests;
@@ -253,7 +254,9 @@ impl Fetcher {
     /// [`FetchError`] says what to do.
     pub async fn get(&self, url: &str, validators: Option<&Validators>) -> Result<Outcome, FetchError> {
         let limit = self.config.total_timeout;
-        match tokio::time::timeout(limit, self.follow(url, validators)).await {
+        let host = parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        let followed = tokio::time::timeout(limit, self.follow(url, validators));
+        match upstream::watched("page", &host, followed).await {
             Ok(outcome) => outcome,
             Err(_) => Err(FetchError::Timeout(limit)),
         }
