@@ -46,6 +46,11 @@ pub struct IngestArgs {
     /// Do the work again even for documents that did not change.
     #[arg(long, env = "FOOTNOTE_FORCE")]
     pub force: bool,
+    /// Read before other documents of the collection that wait, the higher the sooner: -100
+    /// to 100.
+    #[arg(long, env = "FOOTNOTE_PRIORITY", default_value_t = 0, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(i16).range(-100..=100))]
+    pub priority: i16,
     /// Name of the document on standard input.
     #[arg(long, env = "FOOTNOTE_STDIN_NAME", default_value = "stdin.txt")]
     pub stdin_name: String,

@@ -2,6 +2,8 @@
 
 mod page;
 
+use std::ops::RangeInclusive;
+
 use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
@@ -37,6 +39,9 @@ const MAX_FIELD: usize = 64 * 1024;
 /// Bytes of JSON around a text and in its escapes, at most.
 const AROUND: usize = 1024 * 1024;
 
+/// How soon before others, 0 unless asked for.
+const PRIORITIES: RangeInclusive<i16> = -100..=100;
+
 /// A text to keep as a document.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +65,11 @@ pub(super) struct Text {
     /// Do the work again even if nothing changed.
     #[serde(default)]
     force: bool,
+    /// Read before others of its collection that wait, the higher the sooner: -100 to
+    /// 100.
+    #[serde(default)]
+    #[schema(minimum = -100, maximum = 100)]
+    priority: i16,
 }
 
 /// One document as JSON.
@@ -89,6 +99,9 @@ pub(super) struct Form {
     version: Option<String>,
     /// `true`: do the work again even if nothing changed; for all files after it.
     force: Option<String>,
+    /// Read before others of its collection that wait, the higher the sooner: -100 to
+    /// 100; for all files after it.
+    priority: Option<String>,
     /// A file. May come several times.
     #[schema(format = Binary, value_type = String)]
     file: Vec<u8>,
@@ -127,6 +140,14 @@ struct About {
     uri: Option<String>,
     meta: Map<String, Value>,
     version: Option<String>,
+}
+
+/// How files are taken in.
+#[derive(Debug, Default, Clone, Copy)]
+struct How {
+    /// Even if nothing changed.
+    force: bool,
+    priority: i16,
 }
 
 /// Takes documents in: a JSON text, a web page by its URL, or a form with files. They are kept when
@@ -192,13 +213,14 @@ impl Upload {
             return Err(ApiError::unprocessable("key", "give a `key` or a `title`, so that the document has a name"));
         };
         let about = About { key: Some(key), title: text.title, uri: text.uri, meta: text.meta, version: None };
-        self.take(about, text.media_type.as_deref(), text.text.as_bytes(), text.force).await
+        let how = How { force: text.force, priority: text.priority };
+        self.take(about, text.media_type.as_deref(), text.text.as_bytes(), how).await
     }
 
     async fn form(&self, mut form: Multipart) -> Result<Vec<Taken>, ApiError> {
         let mut taken = Vec::new();
         let mut about = About::default();
-        let mut force = false;
+        let mut how = How::default();
         while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
             match field.name().unwrap_or_default().to_owned().as_str() {
                 "file" if taken.len() == MAX_FILES => {
@@ -207,15 +229,17 @@ impl Upload {
                         format!("a form may hold {MAX_FILES} files; send several"),
                     ));
                 }
-                "file" => taken.push(self.file(std::mem::take(&mut about), field, force).await?),
+                "file" => taken.push(self.file(std::mem::take(&mut about), field, how).await?),
                 "key" => about.key = Some(words(field).await?),
                 "title" => about.title = Some(words(field).await?),
                 "uri" => about.uri = Some(words(field).await?),
                 "meta" => about.meta = meta(&words(field).await?)?,
                 "version" => about.version = Some(words(field).await?),
-                "force" => force = words(field).await? == "true",
+                "force" => how.force = words(field).await? == "true",
+                "priority" => how.priority = number(&words(field).await?)?,
                 other => {
-                    let known = "the form takes `file`, `key`, `title`, `uri`, `meta`, `version` and `force`";
+                    let known =
+                        "the form takes `file`, `key`, `title`, `uri`, `meta`, `version`, `force` and `priority`";
                     let other: String = other.chars().take(50).collect();
                     return Err(ApiError::unprocessable("form", format!("unknown field `{other}`; {known}")));
                 }
@@ -227,7 +251,7 @@ impl Upload {
         Ok(taken)
     }
 
-    async fn file(&self, mut about: About, mut field: Field<'_>, force: bool) -> Result<Taken, ApiError> {
+    async fn file(&self, mut about: About, mut field: Field<'_>, how: How) -> Result<Taken, ApiError> {
         about.key = about.key.or_else(|| field.file_name().map(str::to_owned));
         let kind = field.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
         let mut buffer = Buffer::new();
@@ -236,7 +260,7 @@ impl Upload {
             // Refused as soon as it is too large, not after all of it came.
             self.app.corpus.check_size(about.key.as_deref().unwrap_or("file"), buffer.bytes().len() as u64)?;
         }
-        self.take(about, kind.as_deref(), buffer.bytes(), force).await
+        self.take(about, kind.as_deref(), buffer.bytes(), how).await
     }
 
     /// Refuses what comes after the caller's credential or membership has ended: a
@@ -250,9 +274,10 @@ impl Upload {
         Ok(())
     }
 
-    async fn take(&self, about: About, media_type: Option<&str>, bytes: &[u8], force: bool) -> Result<Taken, ApiError> {
+    async fn take(&self, about: About, media_type: Option<&str>, bytes: &[u8], how: How) -> Result<Taken, ApiError> {
         let key = about.key.unwrap_or_default();
         check_key(&key)?;
+        check_priority(how.priority)?;
         self.check().await?;
         let incoming = Incoming {
             collection: self.collection,
@@ -263,8 +288,8 @@ impl Upload {
             meta: about.meta,
             bytes,
             version: about.version.as_deref(),
-            force,
-            priority: 0,
+            force: how.force,
+            priority: how.priority,
         };
         let (id, outcome) = self.app.corpus.submit(self.scope, &incoming).await?;
         Taken::new(self, id, key, outcome).await
@@ -278,6 +303,19 @@ fn meta(json: &str) -> Result<Map<String, Value>, ApiError> {
     }
     serde_json::from_str(json)
         .map_err(|error| ApiError::unprocessable("meta", format!("`meta` is no JSON object: {error}")))
+}
+
+fn number(text: &str) -> Result<i16, ApiError> {
+    text.trim().parse().map_err(|_| unfit_priority())
+}
+
+fn check_priority(priority: i16) -> Result<(), ApiError> {
+    if PRIORITIES.contains(&priority) { Ok(()) } else { Err(unfit_priority()) }
+}
+
+fn unfit_priority() -> ApiError {
+    let (lowest, highest) = (PRIORITIES.start(), PRIORITIES.end());
+    ApiError::unprocessable("priority", format!("`priority` is a whole number from {lowest} to {highest}"))
 }
 
 async fn words(mut field: Field<'_>) -> Result<String, ApiError> {

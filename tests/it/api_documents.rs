@@ -83,6 +83,25 @@ async fn the_same_bytes_again_are_no_work_and_other_bytes_replace_them() {
 }
 
 #[tokio::test]
+async fn how_urgent_a_document_is_has_bounds() {
+    let app = TestApp::start().await;
+    let collection = app.collection("urgent").await;
+    let path = format!("/api/v1/collections/{collection}/documents");
+    for (priority, status) in [(100, 202), (-100, 202), (101, 422), (-101, 422), (40_000, 422)] {
+        let of_text = app.post(&path, &json!({ "key": "a", "text": "A valve.", "priority": priority })).await;
+        assert_eq!(of_text.status, status, "{}", of_text.text());
+        let said = priority.to_string();
+        let of_form = form(&[("priority", None, said.as_bytes()), ("file", Some("b.txt"), b"A pump.")]);
+        assert_eq!(upload(&app, &collection, of_form).await.status, status, "{priority}");
+    }
+    let of_page = app.post(&path, &json!({ "url": "https://example.com/", "priority": 101 })).await;
+    assert_eq!((of_page.status.as_u16(), of_page.code().as_str()), (422, "unprocessable:priority"));
+    let no_number = form(&[("priority", None, b"soon"), ("file", Some("b.txt"), b"A pump.")]);
+    assert_eq!(upload(&app, &collection, no_number).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_deleted_document_is_gone_at_once_and_its_points_soon_after() {
     let app = TestApp::start().await;
     let collection = app.collection("c").await;

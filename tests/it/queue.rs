@@ -52,6 +52,43 @@ async fn who_queues_one_document_does_not_wait_for_who_queued_thousands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn claimed_one_by_one_what_is_urgent_comes_first_and_nobody_waits_for_all_of_another() {
+    const MANY: usize = 60;
+    let rig = Rig::start().await;
+    let (db, owner, other) = (&rig.corpus.db, stranger(&rig.corpus.db).await, stranger(&rig.corpus.db).await);
+    let large = collections::ensure(db, owner, "large").await.unwrap();
+    let (later, urgent) = ("later.txt".to_owned(), "urgent.txt".to_owned());
+    let many: Vec<String> = (0..MANY).map(|n| format!("{n:02}.txt")).collect();
+    let queued = [(&later, -5)].into_iter().chain(many.iter().map(|key| (key, 0))).chain([(&urgent, 7)]);
+    for (key, priority) in queued {
+        let incoming = Incoming { key, bytes: key.as_bytes(), priority, ..incoming(large) };
+        rig.corpus.submit(owner, &incoming).await.unwrap();
+    }
+    let small = collections::ensure(db, owner, "small").await.unwrap();
+    let incoming = Incoming { key: "small.txt", bytes: b"Of another collection.", ..incoming(small) };
+    rig.corpus.submit(owner, &incoming).await.unwrap();
+    let theirs = rig.submit(other, "theirs.txt", b"Of another owner.").await;
+
+    let mut order = Vec::new();
+    for _ in 0..MANY + 4 {
+        let claimed = jobs::claim(db, WorkerId::new(), Step::Read, 1, 1 << 20).await.unwrap();
+        let [job] = claimed.as_slice() else { panic!("one is claimed: {claimed:?}") };
+        let scope = if job.document == theirs { other } else { owner };
+        order.push(documents::find(db, scope, job.document).await.unwrap().unwrap().key);
+    }
+    // Lots are drawn between owners, and between an owner's collections: that one is
+    // drawn only among the last ten happens once in 2^40 times.
+    for key in ["theirs.txt", "small.txt"] {
+        let place = order.iter().position(|other| other == key).expect("it is claimed");
+        assert!(place < MANY - 10, "{order:?}");
+        order.remove(place);
+    }
+    let expected: Vec<&String> = [&urgent].into_iter().chain(&many).chain([&later]).collect();
+    assert_eq!(order.iter().collect::<Vec<_>>(), expected);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_whose_lease_ran_out_may_not_commit() {
     let rig = Rig::start().await;
     let (db, owner) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await);

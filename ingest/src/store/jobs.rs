@@ -164,20 +164,20 @@ pub async fn claim(
             ) job
         ),
         turns as (
-            select id, bytes, row_number() over (
-                partition by owner_id order by turn, priority desc, collection_id
+            select id, bytes, random() as lot, row_number() over (
+                partition by owner_id order by turn, priority desc, random()
             ) as turn
             from candidates
         ),
         shares as (
-            select id, turn, (sum(bytes) over (order by turn, id))::bigint - bytes as before from turns
+            select id, turn, lot, (sum(bytes) over (order by turn, lot))::bigint - bytes as before from turns
         ),
         picked as (
             select job.id
             from shares
             join jobs job on job.id = shares.id
             where shares.before < $3 and job.state = 'waiting'
-            order by shares.turn, shares.id
+            order by shares.turn, shares.lot
             limit $2
             for update of job skip locked
         )

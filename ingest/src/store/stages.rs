@@ -32,6 +32,8 @@ pub struct Queued {
     pub source_sha256: Vec<u8>,
     /// How many files it lies within.
     pub depth: i16,
+    /// Of its job: the higher the sooner.
+    pub priority: i16,
     /// Pages of what queries see of it.
     pub pages: i32,
     /// Chunks of what queries see of it.
@@ -51,7 +53,8 @@ pub async fn queued(db: impl PgExecutor<'_>, documents: &[DocumentId]) -> sqlx::
         select
             d.id as "id: DocumentId", d.owner_id as "owner: UserId",
             d.collection_id as "collection: CollectionId", d.key, d.title, d.uri, d.media_type, d.meta, d.version,
-            d.source_sha256, d.depth, d.pages, d.chunks, o.bytes
+            d.source_sha256, d.depth, d.pages, d.chunks, o.bytes,
+            coalesce((select max(priority) from jobs where document_id = d.id), 0::smallint) as "priority!"
         from documents d
         join originals o on o.owner_id = d.owner_id and o.sha256 = d.source_sha256
         where d.id = any($1) and d.deleted_at is null

@@ -291,6 +291,9 @@ impl<'a> Run<'a> {
         if self.args.force {
             form.field("force", "true");
         }
+        if self.args.priority != 0 {
+            form.field("priority", &self.args.priority.to_string());
+        }
         for Sending { key, title, uri, meta, content } in batch {
             form.field("key", key);
             let told = [("title", title), ("uri", uri), ("version", &content.version)];

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::error::ApiError;
-use super::{About, Taken, Upload, check_key};
+use super::{About, How, Taken, Upload, check_key, check_priority};
 
 /// A web page to keep as a document.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,6 +27,11 @@ pub(in super::super) struct WebPage {
     /// Do the work again even if nothing changed.
     #[serde(default)]
     force: bool,
+    /// Read before others of its collection that wait, the higher the sooner: -100 to
+    /// 100.
+    #[serde(default)]
+    #[schema(minimum = -100, maximum = 100)]
+    priority: i16,
 }
 
 impl Upload {
@@ -34,6 +39,7 @@ impl Upload {
         let key = page.key.unwrap_or_else(|| page.url.clone());
         // Nothing is fetched for a document that cannot be kept.
         check_key(&key)?;
+        check_priority(page.priority)?;
         self.app.corpus.count_fetch(self.scope).await?;
         let fetched = match self.app.fetcher.get(&page.url, None).await {
             Ok(Outcome::Fetched(fetched)) => fetched,
@@ -48,7 +54,8 @@ impl Upload {
             uri: Some(fetched.final_url),
             meta: page.meta,
         };
-        self.take(about, fetched.media_type.as_deref(), &fetched.bytes, page.force).await
+        let how = How { force: page.force, priority: page.priority };
+        self.take(about, fetched.media_type.as_deref(), &fetched.bytes, how).await
     }
 }
 

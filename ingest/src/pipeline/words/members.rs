@@ -63,7 +63,7 @@ pub(super) async fn submit(tx: &mut sqlx::PgTransaction<'_>, document: &Prepared
             bytes: i64::try_from(member.bytes.len()).unwrap_or(i64::MAX),
             version: None,
             force: false,
-            priority: 0,
+            priority: within.priority,
             parent: Some((within.id, within.depth + 1)),
         };
         documents::submit(tx, document.scope, &upload).await?;
