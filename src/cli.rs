@@ -137,11 +137,7 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let settings = || settings(&cli.global);
     let interrupted = on_interrupt()?;
     match cli.command {
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "footnote", &mut script);
-            output.raw(&script)
-        }
+        Command::Completions { shell } => output.raw(&completions(shell)),
         Command::Serve(args) => serve::run(args, settings()?, &interrupted, output).await,
         Command::Worker => worker::run(settings()?, &interrupted, output).await,
         Command::Eval(args) => eval::run(args, settings()?, &interrupted, output).await,
@@ -181,6 +177,13 @@ async fn run(cli: Cli, output: Output) -> Result<(), Failure> {
             with_session(&cli.global, &interrupted, async |client| doctor::run(client, args, output).await).await
         }
     }
+}
+
+/// The script that completes commands and flags in a shell.
+fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "footnote", &mut script);
+    script
 }
 
 /// Runs a command against the server that runs, or without one; ends gently
@@ -237,6 +240,9 @@ fn settings(global: &Global) -> Result<Settings, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+    use clap_complete::Shell;
+
     use super::*;
 
     #[test]
@@ -251,6 +257,18 @@ mod tests {
             let flags = part.get_arguments().filter(|flag| !flag.is_positional());
             for flag in flags.filter(|flag| !["help", "version"].contains(&flag.get_id().as_str())) {
                 assert!(flag.get_env().is_some(), "--{} of `{}` has none", flag.get_id(), part.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn every_shell_has_a_completion_script_that_names_the_commands() {
+        let shells: Vec<String> = Shell::value_variants().iter().map(ToString::to_string).collect();
+        assert_eq!(shells, ["bash", "elvish", "fish", "powershell", "zsh"]);
+        for shell in Shell::value_variants() {
+            let script = String::from_utf8(completions(*shell)).unwrap();
+            for name in ["footnote", "ingest", "completions"] {
+                assert!(script.contains(name), "{shell}: no `{name}`");
             }
         }
     }

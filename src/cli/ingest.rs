@@ -4,7 +4,9 @@
 mod inputs;
 mod moves;
 mod namesakes;
+mod progress;
 mod run;
+mod uploads;
 mod wait;
 
 use std::collections::HashMap;

@@ -53,6 +53,12 @@ impl Output {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
+    /// Whether what goes on is told in lines: nobody watches, but nobody asked
+    /// for silence.
+    pub(super) fn is_logged(self) -> bool {
+        !self.quiet && !std::io::stderr().is_terminal()
+    }
+
     /// Says why a command failed, and returns its exit code.
     pub(super) fn failed(self, failure: &Failure) -> ExitCode {
         let _ = writeln!(std::io::stderr(), "error: {failure}");

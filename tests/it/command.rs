@@ -286,3 +286,20 @@ fn evaluation_prints_its_figures_and_compares_runs() {
     let missing = footnote.run(&["eval", "/no/such/set"]);
     assert_eq!(missing.status.code(), Some(2));
 }
+
+#[test]
+fn completions_need_no_folder_no_settings_and_no_server() {
+    let footnote = Footnote::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let mut command = footnote.command(&["completions", shell]);
+        let output = command
+            .env("FOOTNOTE_CONFIG", "/no/such/file.toml")
+            .env("FOOTNOTE_SERVER", "http://127.0.0.1:9")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{shell}: {}", errors(&output));
+        assert!(String::from_utf8(output.stdout).unwrap().contains("ingest"), "{shell}");
+    }
+    assert!(!footnote.data.path().join("data").exists());
+    assert_eq!(footnote.run(&["completions", "none"]).status.code(), Some(2));
+}

@@ -239,3 +239,61 @@ fn two_files_of_one_name_do_not_replace_each_other() {
     assert_eq!(footnote.json(&["ingest", &birds, "--prune"])["deleted"], 0);
     assert_eq!(found(&footnote, "what herons eat")["key"], "README.md");
 }
+
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn failed(report: &Value) -> Vec<&str> {
+    report["failed"].as_array().unwrap().iter().map(|failed| failed["key"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn what_cannot_be_read_within_an_archive_or_a_mail_is_told_with_its_key() {
+    const BROKEN: &[u8] = b"%PDF-1.7\nnothing else";
+    const HERONS: &[u8] = b"Herons stand in ponds.";
+    const PUMP: &[u8] = b"The pump P4 is rated for a pressure of 4 bar.";
+    const PICTURE: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+    let footnote = Footnote::new();
+    let notes = folder();
+    let inner = zip(&[("deep.pdf", BROKEN), ("herons.txt", HERONS)]);
+    let all = zip(&[("inner.zip", inner.as_slice()), ("plan.pdf", BROKEN), ("pump.txt", PUMP), ("x.png", PICTURE)]);
+    write(notes.path(), "all.zip", &all);
+    let head = "From: a@example.com\nTo: b@example.com\nSubject: Plan\nMIME-Version: 1.0\n\
+                Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: text/plain\n\n\
+                The plan is attached.\n--x\nContent-Type: application/pdf; name=plan.pdf\n\
+                Content-Disposition: attachment; filename=plan.pdf\n\n";
+    write(notes.path(), "post.eml", [head.as_bytes(), BROKEN, b"\n--x--\n"].concat());
+    let path = notes.path().to_str().unwrap();
+
+    // A second run finds them as they were, and says so again.
+    for (counted, skipped) in [([2, 0, 0, 0, 0], 1), ([0, 0, 0, 2, 0], 0)] {
+        let output = footnote.run(&["ingest", path, "--json"]);
+        assert_eq!(output.status.code(), Some(5), "{}", errors(&output));
+        let report = parsed(&output);
+        assert_eq!((counts(&report), &report["skipped"]), (counted, &json!(skipped)), "{report}");
+        assert_eq!(failed(&report), ["all.zip/inner.zip/deep.pdf", "all.zip/plan.pdf", "post.eml/plan.pdf"]);
+        assert!(report["failed"][1]["reason"].as_str().unwrap().contains("PDF"), "{report}");
+    }
+    assert_eq!(found(&footnote, "birds in ponds")["key"], "all.zip/inner.zip/herons.txt");
+
+    // Of an archive that was named by hand, everything is wanted.
+    let archive = notes.path().join("all.zip");
+    let named = footnote.run(&["ingest", archive.to_str().unwrap(), "--collection", "named", "--json"]);
+    assert_eq!(named.status.code(), Some(5), "{}", errors(&named));
+    assert_eq!(failed(&parsed(&named)), ["all.zip/inner.zip/deep.pdf", "all.zip/plan.pdf", "all.zip/x.png"]);
+
+    // What is named here is told of, and nothing else of the collection.
+    write(notes.path(), "other/leave.txt", "Every employee has thirty days of paid leave.");
+    let other = notes.path().join("other");
+    assert_eq!(counts(&footnote.json(&["ingest", other.to_str().unwrap()])), [1, 0, 0, 0, 0]);
+    write(notes.path(), "all.zip", zip(&[("pump.txt", PUMP)]));
+    std::fs::remove_file(notes.path().join("post.eml")).unwrap();
+    let report = footnote.json(&["ingest", path, "--prune"]);
+    assert_eq!((&report["changed"], failed(&report)), (&json!(1), vec![]), "{report}");
+}

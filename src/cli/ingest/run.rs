@@ -18,6 +18,7 @@ use super::super::output::Output;
 use super::inputs::{Finder, Input, Inputs};
 use super::moves::Gone;
 use super::namesakes;
+use super::uploads::Uploads;
 
 /// Bytes that are sent together.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -40,9 +41,17 @@ pub(super) struct Run<'a> {
     gone: Gone,
     /// Something could not be looked into: what is missing may still be there.
     is_partial: bool,
-    sent: HashMap<DocumentId, Done>,
+    ours: HashMap<DocumentId, Ours>,
     batch: Vec<Sending>,
     pub(super) report: Report,
+}
+
+/// A document of this run.
+#[derive(Debug, Clone, Copy)]
+struct Ours {
+    done: Done,
+    /// Found by looking through a folder, not named by hand.
+    walked: bool,
 }
 
 /// What was done with a document.
@@ -113,7 +122,7 @@ impl<'a> Run<'a> {
             walked: HashSet::new(),
             gone: Gone::default(),
             is_partial: false,
-            sent: HashMap::new(),
+            ours: HashMap::new(),
             batch: Vec::new(),
             report,
         }
@@ -205,13 +214,14 @@ impl<'a> Run<'a> {
     /// Leaves a document alone, but for where it is and what its source tells
     /// of its version.
     async fn keep(&mut self, key: &str, uri: Option<String>, version: Option<String>) -> Result<(), Failure> {
-        self.report.unchanged += 1;
-        let Some(known) = self.known.get(key).filter(|_| !self.args.dry_run) else { return Ok(()) };
+        let Some(known) = self.known.get(key) else { return Ok(()) };
+        let id = known.id;
         let uri = uri.filter(|uri| known.uri.as_ref() != Some(uri));
         let version = version.filter(|version| known.source_version.as_ref() != Some(version));
-        if uri.is_some() || version.is_some() {
-            self.change(known.id, &json!({ "uri": uri, "version": version })).await?;
+        if (uri.is_some() || version.is_some()) && !self.args.dry_run {
+            self.change(id, &json!({ "uri": uri, "version": version })).await?;
         }
+        self.note(id, key, Done::Sent(Outcome::Unchanged));
         Ok(())
     }
 
@@ -232,12 +242,12 @@ impl<'a> Run<'a> {
         }
         // It is no document of its old key any more, that could be deleted.
         self.known.remove(&from);
-        self.note(id, Done::Moved);
+        self.note(id, &sending.key, Done::Moved);
         Ok(true)
     }
 
-    fn note(&mut self, id: DocumentId, done: Done) {
-        self.sent.insert(id, done);
+    fn note(&mut self, id: DocumentId, key: &str, done: Done) {
+        self.ours.insert(id, Ours { done, walked: self.walked.contains(key) });
         *done.count(&mut self.report) += 1;
     }
 
@@ -313,7 +323,7 @@ impl<'a> Run<'a> {
                 (Try::Second, Outcome::Unchanged) => Outcome::Changed,
                 (_, outcome) => outcome,
             };
-            self.note(taken.id, Done::Sent(outcome));
+            self.note(taken.id, key, Done::Sent(outcome));
         }
         Ok(())
     }
@@ -342,23 +352,30 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Takes account of what turned out unreadable. What lay in a folder and is
-    /// no document is not kept as a failed one.
+    /// Takes account of what turned out unreadable, also within archives and
+    /// mails. What lay in a folder and is no document is not kept as a failed one.
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
         let Some(collection) = self.collection else { return Ok(()) };
         let path = format!("/api/v1/documents?collection={collection}&status=failed");
         let failed: Vec<Document> = self.client.all(&path).await?;
+        let mut uploads = Uploads::new(self.client, self.known.values().chain(&failed));
         for document in failed {
-            let Some(done) = self.sent.get(&document.id) else { continue };
-            let count = done.count(&mut self.report);
-            *count = count.saturating_sub(1);
-            if self.walked.contains(&document.key) && document.failure_code.as_deref() == Some("unsupported") {
-                self.client.delete(&format!("/api/v1/documents/{}", document.id)).await?;
-                let reason = document.failure_message.as_deref().unwrap_or_default();
+            let Some(&Ours { done, walked }) = self.ours.get(&uploads.of(document.id).await?) else { continue };
+            // What lies within an upload was not counted.
+            if document.parent_id.is_none() {
+                let count = done.count(&mut self.report);
+                *count = count.saturating_sub(1);
+            }
+            let reason = document.failure_message.unwrap_or_default();
+            if walked && document.failure_code.as_deref() == Some("unsupported") {
+                match self.client.delete(&format!("/api/v1/documents/{}", document.id)).await {
+                    // With what it lay within.
+                    Err(ClientError::Refused { status: 404, .. }) => {}
+                    done => done?,
+                }
                 self.output.note(&format!("skipped: {}: {reason}", document.key));
                 self.report.skipped += 1;
             } else {
-                let reason = document.failure_message.unwrap_or_default();
                 self.report.failed.push(Unread { key: document.key, reason });
             }
         }

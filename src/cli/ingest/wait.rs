@@ -1,4 +1,5 @@
-//! Waiting until documents are searchable, with a bar to watch.
+//! Waiting until documents are searchable, with a bar to watch, or lines where
+//! nobody does.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,13 @@ use crate::ids::CollectionId;
 
 use super::super::failure::Failure;
 use super::super::output::Output;
+use super::progress::Lines;
 use super::run::Detail;
 
 /// How often progress is asked for.
 const ASK: Duration = Duration::from_millis(100);
+/// How often a line says how far it is, at most.
+const SAY: Duration = Duration::from_secs(10);
 /// How long ingestion may stand still before a command gives up.
 const STALLED: Duration = Duration::from_mins(1);
 
@@ -25,6 +29,7 @@ pub(super) async fn until_searchable(
     output: Output,
 ) -> Result<(), Failure> {
     let bar = bar(output);
+    let mut lines = output.is_logged().then(|| Lines::new(SAY, by_meaning, Instant::now()));
     let path = format!("/api/v1/collections/{collection}");
     let mut stalled_since: Option<Instant> = None;
     loop {
@@ -36,6 +41,9 @@ pub(super) async fn until_searchable(
         if waiting == 0 {
             bar.finish_and_clear();
             return Ok(());
+        }
+        if let Some(line) = lines.as_mut().and_then(|lines| lines.due(&progress, Instant::now())) {
+            output.note(&line);
         }
         match stalled {
             None => stalled_since = None,
