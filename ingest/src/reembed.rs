@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::space;
-use crate::store::generations::{self, Coverage, Generation, State};
+use crate::store::generations::{self, Coverage, Generation, Refusal, State};
 
 /// Nothing new is read for this long, at most, so that the new index can catch up.
 const QUIET_SECONDS: i32 = 20;
@@ -31,6 +31,8 @@ pub struct Build {
     pub state: State,
     /// How far it has come; none for the one in use, whose documents tell.
     pub coverage: Option<Coverage>,
+    /// One of the texts that the model's provider refuses, if `coverage` counts any.
+    pub refusal: Option<Refusal>,
     /// Whether queries may change over to it.
     pub ready: bool,
 }
@@ -58,9 +60,13 @@ pub async fn status(corpus: &Corpus) -> Result<Builds> {
             true => None,
             false => Some(generations::coverage(&corpus.db, generation.id).await?),
         };
+        let refusal = match coverage {
+            Some(Coverage { refused: 1.., .. }) => generations::refusal(&corpus.db, generation.id).await?,
+            _ => None,
+        };
         let ready = generation.state == State::Building && coverage.is_some_and(is_ready);
         let Generation { model, dimensions, state, .. } = generation;
-        let build = Build { model, dimensions, state, coverage, ready };
+        let build = Build { model, dimensions, state, coverage, refusal, ready };
         *(if is_live { &mut builds.live } else { &mut builds.beside }) = Some(build);
     }
     Ok(builds)

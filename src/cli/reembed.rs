@@ -113,6 +113,9 @@ async fn built(client: &Client, output: Output) -> Result<(), Failure> {
             said = Some(build.coverage);
         }
         if build.ready {
+            if let Some(refused) = refused(&build) {
+                output.note(&refused);
+            }
             return Ok(());
         }
         if stalled != builds.stalled {
@@ -133,6 +136,15 @@ fn progress(build: &Build) -> String {
     )
 }
 
+/// What is said of texts that the model's provider refuses.
+fn refused(build: &Build) -> Option<String> {
+    let (coverage, refusal) = (build.coverage?, build.refusal.as_ref()?);
+    Some(format!(
+        "refused: {} texts, found by their words only; one of `{}`: {}",
+        coverage.refused, refusal.key, refusal.reason
+    ))
+}
+
 fn print(builds: &Builds, output: Output) -> Result<(), Failure> {
     if output.json {
         return output.json(builds);
@@ -144,6 +156,9 @@ fn print(builds: &Builds, output: Output) -> Result<(), Failure> {
         let state = json!(beside.state);
         let ready = if beside.ready { ", ready" } else { "" };
         output.line(&format!("{:<8} {}{ready}", state.as_str().unwrap_or_default(), progress(beside)))?;
+        if let Some(refused) = refused(beside) {
+            output.line(&refused)?;
+        }
     }
     Ok(())
 }

@@ -13,7 +13,9 @@ use std::time::Duration;
 use axum::{Json, Router, routing::post};
 use serde_json::{Value, json};
 
+use crate::canaries::until;
 use crate::command::{Footnote, write};
+use crate::counting::{Counting, Faults};
 use crate::harness::{TestApp, folder};
 
 /// As the default model has.
@@ -22,6 +24,9 @@ const DIMENSIONS: usize = 384;
 const TOPICS: usize = 60;
 /// Between two searches: twenty a second.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// A text that the new model's provider refuses.
+const REFUSED: &str = "the sentence that nobody may embed";
 
 /// What makes a topic known to a model of words.
 const THINGS: [&str; 12] = [
@@ -204,6 +209,80 @@ async fn agrees_and_is_discarded(app: &TestApp) {
     tokio::time::timeout(Duration::from_secs(30), removed).await.expect("the other index leaves the disk");
     let again = app.post("/api/v1/admin/reembed", &json!({ "action": "discard" })).await;
     assert_eq!((again.status.as_u16(), again.code()), (404, "not_found:index".to_owned()));
+}
+
+/// What the doctor finds while no document comes or goes.
+async fn assert_agrees(app: &TestApp) {
+    let drift = app.post("/api/v1/admin/doctor", &json!({})).await.json();
+    for finding in ["missing", "orphaned", "without_vector"] {
+        assert_eq!(drift[finding], 0, "{drift}");
+    }
+}
+
+/// Waits until the build beside the one in use has come past every document.
+async fn come_past_all(app: &TestApp) -> Value {
+    until("build of all documents", async || {
+        let beside = app.get("/api/v1/admin/reembed").await.json()["beside"].clone();
+        (beside["coverage"]["vectors"] == beside["coverage"]["documents"]).then_some(beside)
+    })
+    .await
+}
+
+async fn document(app: &TestApp, id: &str) -> Value {
+    app.get(&format!("/api/v1/documents/{id}")).await.json()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_the_new_model_refuses_stops_nothing_and_is_found_by_its_words() {
+    let mut app = TestApp::start().await;
+    let collection = app.collection("topics").await;
+    for number in 0..20 {
+        app.text(&collection, &format!("topic-{number}"), &text(number)).await;
+    }
+    let around: Vec<String> = (0..40).map(text).collect();
+    let refused = format!("{}\n\nThis is {REFUSED}, about herons.", around.join("\n\n"));
+    let refused = app.text(&collection, "refused", &refused).await;
+    app.settled(&collection).await;
+    let before = document(&app, &refused).await;
+    let chunks = before["chunks"].as_i64().unwrap();
+    assert!(chunks > 1 && before["embedded"] == chunks, "{before}");
+    let old = model(&app).await;
+    let provider = Counting::start(Faults { refused: Some(REFUSED), ..Faults::default() }).await;
+    app.settings.embedding_base_url = Some(provider.url.clone());
+    app.settings.embedding_model = Some("counting".into());
+    let app = app.restarted().await;
+
+    step(&app, "begin").await;
+    let beside = come_past_all(&app).await;
+    assert_eq!((&beside["coverage"]["refused"], &beside["ready"]), (&json!(1), &json!(true)), "{beside}");
+    assert_eq!(beside["refusal"]["key"], "refused", "{beside}");
+    assert!(beside["refusal"]["reason"].as_str().unwrap().contains("this text is not embedded"), "{beside}");
+    step(&app, "switch").await;
+    assert_eq!(model(&app).await, "counting");
+    app.settled(&collection).await;
+    // Its document says so; all else of it has its vector.
+    let after = document(&app, &refused).await;
+    assert_eq!((&after["stage"], &after["failure_code"]), (&json!("failed"), &json!("embedding_refused")), "{after}");
+    assert_eq!((&after["chunks"], &after["embedded"]), (&json!(chunks), &json!(chunks - 1)), "{after}");
+    for mode in ["sparse", "hybrid"] {
+        let search = json!({ "query": "herons", "mode": mode, "limit": 5 });
+        let found = app.post("/api/v1/search", &search).await.json();
+        let is_it = |passage: &Value| passage["text"].as_str().unwrap().contains(REFUSED);
+        assert!(found["passages"].as_array().unwrap().iter().any(is_it), "{mode}: {found}");
+    }
+    assert_agrees(&app).await;
+
+    // The model before took it.
+    step(&app, "back").await;
+    come_past_all(&app).await;
+    step(&app, "switch").await;
+    assert_eq!(model(&app).await, old);
+    app.settled(&collection).await;
+    let back = document(&app, &refused).await;
+    assert_eq!((&back["stage"], &back["failure_code"]), (&json!("done"), &json!(null)), "{back}");
+    assert_eq!(back["embedded"], chunks, "{back}");
+    assert_agrees(&app).await;
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

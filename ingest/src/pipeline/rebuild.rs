@@ -1,6 +1,7 @@
 //! The line that builds an index for another embedding model beside the one in
 //! use, from stored text: first the words of what queries see and it lacks,
-//! then the vectors. Nothing is read or cut again.
+//! then the vectors. Nothing is read or cut again. A text that the new model's
+//! provider refuses is recorded as such, and found by its words.
 //!
 //! It goes through what queries see in passes, each from one end of the ids to
 //! the other: none looks again at what it has come past, nor while vectors are
@@ -14,11 +15,11 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Round, Rounds, vectors};
+use super::{Round, Rounds, sift, vectors};
 use crate::context::contextual;
 use crate::corpus::Corpus;
 use crate::document::{Chunk, slice_all};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{GenerationId, RevisionId, WorkerId};
 use crate::index::{Point, SparseVector, point_id};
 use crate::scope::Scope;
@@ -168,7 +169,8 @@ fn point(current: &Current, model: &str, ordinal: u32, sparse: SparseVector) -> 
     }
 }
 
-/// Embeds the next chunks that have no vector there, then records that.
+/// Embeds the next chunks that have no vector there, then records that, and which
+/// of them are refused.
 async fn add_vectors(corpus: &Corpus, space: &Space) -> Result<Round> {
     let window = generations::unembedded(&corpus.db, space.generation, EMBEDDED).await?;
     if window.is_empty() {
@@ -176,12 +178,17 @@ async fn add_vectors(corpus: &Corpus, space: &Space) -> Result<Round> {
         generations::forget_replaced(&corpus.db, space.generation).await?;
         return Ok(Round::Idle);
     }
-    let made = vectors::embed(corpus, space, &window).await?;
-    vectors::write(space, &window, made).await?;
+    let refused = match vectors::embed(corpus, space, &window).await {
+        Err(Error::EmbedderRefused(_)) => sift::halve(corpus, space, &window).await?,
+        made => {
+            vectors::write(space, &window, made?).await?;
+            Vec::new()
+        }
+    };
     // In order of revision and ordinal: the last of each tells how far it came.
     let ends = window.chunk_by(|a, b| a.revision == b.revision).filter_map(<[_]>::last);
     let (revisions, below): (Vec<RevisionId>, Vec<i32>) =
         ends.map(|last| (last.revision, last.ordinal.saturating_add(1))).unzip();
-    generations::advance(&corpus.db, space.generation, &revisions, &below).await?;
+    generations::advance(&corpus.db, space.generation, &revisions, &below, &refused).await?;
     Ok(Round::Worked)
 }

@@ -1,16 +1,18 @@
 //! Texts that the embedder refuses: whose they are is found out, so that one
 //! document does not stand for all. It is tried again, then given up with the
-//! reason; it stays searchable by its words.
+//! reason; it stays searchable by its words. While another index is built, for
+//! which no document has a job, it is the text alone that goes without a vector.
 
 use std::collections::HashMap;
 
 use super::backoff;
-use super::vectors::embed;
+use super::vectors::{embed, write};
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::ids::DocumentId;
 use crate::space::Space;
 use crate::store::chunks::Unembedded;
+use crate::store::generations::Refused;
 use crate::store::jobs::{self, Claim, MAX_ATTEMPTS};
 use crate::store::stages;
 
@@ -41,6 +43,33 @@ pub(super) async fn sift(corpus: &Corpus, space: &Space, claims: &[Claim], windo
         }
     }
     Ok(())
+}
+
+/// Adds the vectors of a window to an index that is built, in halves of halves,
+/// until each text that is refused stands alone. Returns those.
+///
+/// # Errors
+/// As [`sift`]; or what the index says.
+pub(super) async fn halve(corpus: &Corpus, space: &Space, window: &[Unembedded]) -> Result<Vec<Refused>> {
+    space.embedder.interactive(vec![PLAIN.to_owned()]).await?;
+    let mut refused = Vec::new();
+    let mut parts = vec![window];
+    while let Some(part) = parts.pop() {
+        match (embed(corpus, space, part).await, part) {
+            (Ok(vectors), _) => write(space, part, vectors).await?,
+            (Err(Error::EmbedderRefused(reason)), [only]) => {
+                let model = space.embedder.model();
+                tracing::info!(document.id = %only.document, owner.id = %only.owner, model, "the embedder refused a text");
+                refused.push(Refused { revision: only.revision, ordinal: only.ordinal, reason });
+            }
+            (Err(Error::EmbedderRefused(_)), _) => {
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+    Ok(refused)
 }
 
 /// Counts it against the document, if the claim still holds.

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgExecutor;
 use sqlx::types::Json;
 
-pub use coverage::{Coverage, Current, add, advance, chunks, coverage, forget_replaced, missing, unembedded};
+pub use coverage::{
+    Coverage, Current, Refusal, Refused, add, advance, chunks, coverage, forget_replaced, missing, refusal, unembedded,
+};
 pub use discarded::{delete, removed, take_discarded};
 pub use switch::switch;
 

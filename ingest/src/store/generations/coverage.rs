@@ -109,7 +109,8 @@ pub async fn add(
         from revisions r
         join documents d on d.revision_id = r.id and d.deleted_at is null
         where r.id = any($2)
-        on conflict (generation_id, revision_id) do update set vectors = 0, complete = excluded.complete
+        on conflict (generation_id, revision_id) do update
+        set vectors = 0, complete = excluded.complete, refused = default, refusal = null
         returning revision_id as "id: RevisionId"
         "#,
         generation as _,
@@ -155,8 +156,19 @@ pub async fn unembedded(
     .await
 }
 
+/// A chunk whose text the provider of a generation's model refuses.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// Its revision.
+    pub revision: RevisionId,
+    /// Its position there.
+    pub ordinal: i32,
+    /// Why, in the provider's words.
+    pub reason: String,
+}
+
 /// Records that the vectors of a window's chunks are on disk: of each revision
-/// all below the ordinal beside it.
+/// all below the ordinal beside it, but for those that are refused.
 ///
 /// # Errors
 /// What the database says.
@@ -165,20 +177,36 @@ pub async fn advance(
     generation: GenerationId,
     revisions: &[RevisionId],
     below: &[i32],
+    refused: &[Refused],
 ) -> sqlx::Result<()> {
+    let of: Vec<RevisionId> = refused.iter().map(|refused| refused.revision).collect();
+    let ordinals: Vec<i32> = refused.iter().map(|refused| refused.ordinal).collect();
+    let reasons: Vec<String> = refused.iter().map(|refused| refused.reason.clone()).collect();
     sqlx::query!(
         r#"
         update generation_revisions g
         set vectors = done.below,
             complete = not exists (
                 select from chunks c where c.revision_id = g.revision_id and c.ordinal >= done.below
-            )
+            ),
+            refused = g.refused || array(
+                select r.ordinal from unnest($4::uuid[], $5::int[]) as r (revision_id, ordinal)
+                where r.revision_id = g.revision_id and r.ordinal >= g.vectors
+            ),
+            refusal = coalesce(g.refusal, (
+                select r.reason from unnest($4::uuid[], $6::text[]) as r (revision_id, reason)
+                where r.revision_id = g.revision_id
+                limit 1
+            ))
         from unnest($2::uuid[], $3::int[]) as done (revision_id, below)
         where g.generation_id = $1 and g.revision_id = done.revision_id and g.vectors < done.below
         "#,
         generation as _,
         revisions as _,
         below,
+        &of as _,
+        &ordinals,
+        &reasons,
     )
     .execute(db)
     .await?;
@@ -210,8 +238,10 @@ pub struct Coverage {
     pub documents: i64,
     /// Those whose words it holds.
     pub words: i64,
-    /// Those whose vectors it holds too.
+    /// Those whose vectors it holds too, but for the texts that are refused.
     pub vectors: i64,
+    /// Texts that the model's provider refuses: they are found by their words only.
+    pub refused: i64,
 }
 
 /// How far a generation has come that is not live.
@@ -223,7 +253,8 @@ pub async fn coverage(db: impl PgExecutor<'_>, generation: GenerationId) -> sqlx
         Coverage,
         r#"
         select count(*) as "documents!", count(g.revision_id) as "words!",
-               count(*) filter (where g.complete) as "vectors!"
+               count(*) filter (where g.complete) as "vectors!",
+               coalesce(sum(cardinality(g.refused)), 0)::bigint as "refused!"
         from documents d
         left join generation_revisions g on g.generation_id = $1 and g.revision_id = d.revision_id
         where d.revision_id is not null and d.deleted_at is null
@@ -231,5 +262,36 @@ pub async fn coverage(db: impl PgExecutor<'_>, generation: GenerationId) -> sqlx
         generation as _,
     )
     .fetch_one(db)
+    .await
+}
+
+/// A text that a model's provider refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Refusal {
+    /// Key of its document.
+    pub key: String,
+    /// Why, in the provider's words.
+    pub reason: String,
+}
+
+/// One of the texts that the provider of a generation's model refuses, if there
+/// are any.
+///
+/// # Errors
+/// What the database says.
+pub async fn refusal(db: impl PgExecutor<'_>, generation: GenerationId) -> sqlx::Result<Option<Refusal>> {
+    sqlx::query_as!(
+        Refusal,
+        r#"
+        select d.key, g.refusal as "reason!"
+        from generation_revisions g
+        join documents d on d.revision_id = g.revision_id and d.deleted_at is null
+        where g.generation_id = $1 and g.refusal is not null
+        order by g.revision_id
+        limit 1
+        "#,
+        generation as _,
+    )
+    .fetch_optional(db)
     .await
 }

@@ -4,7 +4,8 @@ use crate::ids::GenerationId;
 
 /// Makes the generation that is built the live one, and the live one the
 /// previous one; false if it lacks a revision that queries see. Whoever
-/// publishes waits meanwhile. What has no vector there yet is queued for it.
+/// publishes waits meanwhile. What has no vector there yet is queued for it; so
+/// is what was refused, whose document then says so.
 ///
 /// # Errors
 /// What the database says.
@@ -70,7 +71,7 @@ async fn remember(tx: &mut sqlx::PgTransaction<'_>, live: GenerationId) -> sqlx:
         ) open
         where d.revision_id is not null and d.deleted_at is null
         on conflict (generation_id, revision_id) do update
-        set vectors = excluded.vectors, complete = excluded.complete
+        set vectors = excluded.vectors, complete = excluded.complete, refused = default, refusal = null
         "#,
         live as _,
     )
@@ -85,7 +86,8 @@ async fn mark_chunks(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> sqlx
         r#"
         update chunks c set embedded = true
         from generation_revisions g
-        where g.generation_id = $1 and g.complete and c.revision_id = g.revision_id and not c.embedded
+        where g.generation_id = $1 and g.complete and g.refused = '{}'
+          and c.revision_id = g.revision_id and not c.embedded
         "#,
         to as _,
     )
@@ -93,9 +95,9 @@ async fn mark_chunks(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> sqlx
     .await?;
     sqlx::query!(
         r#"
-        update chunks c set embedded = c.ordinal < g.vectors
+        update chunks c set embedded = (g.complete or c.ordinal < g.vectors) and c.ordinal <> all(g.refused)
         from generation_revisions g
-        where g.generation_id = $1 and not g.complete and c.revision_id = g.revision_id
+        where g.generation_id = $1 and not (g.complete and g.refused = '{}') and c.revision_id = g.revision_id
         "#,
         to as _,
     )
@@ -104,13 +106,14 @@ async fn mark_chunks(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> sqlx
     Ok(())
 }
 
+/// A document of which the model before refused a part starts afresh with this one.
 async fn move_documents(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> sqlx::Result<()> {
     // In the order in which everybody locks them.
     sqlx::query!(
         r#"
         select from documents d
         join generation_revisions g on g.generation_id = $1 and g.revision_id = d.revision_id
-        where d.stage in ('words', 'done')
+        where d.stage in ('words', 'done') or (d.stage = 'failed' and d.failure_code = 'embedding_refused')
         order by d.id
         for no key update of d
         "#,
@@ -134,11 +137,13 @@ async fn move_documents(tx: &mut sqlx::PgTransaction<'_>, to: GenerationId) -> s
     sqlx::query!(
         r#"
         update documents d
-        set stage = case when g.complete then 'done' else 'words' end,
-            done_at = case when g.complete then now() end, updated_at = now()
+        set stage = case when g.complete and g.refused = '{}' then 'done' else 'words' end,
+            done_at = case when g.complete and g.refused = '{}' then now() end,
+            failure_code = null, failure_message = null, updated_at = now()
         from generation_revisions g
         where g.generation_id = $1 and g.revision_id = d.revision_id and d.deleted_at is null
-          and d.stage = case when g.complete then 'words' else 'done' end
+          and (d.stage = case when g.complete and g.refused = '{}' then 'words' else 'done' end
+               or (d.stage = 'failed' and d.failure_code = 'embedding_refused'))
         "#,
         to as _,
     )
