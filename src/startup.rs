@@ -114,7 +114,7 @@ impl Service {
         // Answers are made by servers: a worker has none to have broken off. With
         // a database of its own there is no other server either.
         let broken_off =
-            if role == Role::Worker { 0 } else { answers::interrupt(&db, settings.database_url.is_none()).await? };
+            if role == Role::Worker { 0 } else { chat::interrupt(&db, settings.database_url.is_none()).await? };
         if broken_off > 0 {
             tracing::warn!(answers = broken_off, "answers were broken off when the service last ended");
         }

@@ -51,10 +51,6 @@ impl Generation {
         }
         let spent = Spent { input: usage.input_tokens, output: usage.output_tokens, cost };
         self.app.figures.called(provider.name(), spent);
-        self.receipt.calls.push(json!({
-            "purpose": purpose, "model": provider.name(), "provider": provider.provider(), "usage": usage,
-            "cost_usd": cost, "ms": milliseconds(time), "outcome": outcome,
-        }));
         let call = Call {
             message: Some(self.asked.answer),
             purpose,
@@ -65,6 +61,7 @@ impl Generation {
             milliseconds: i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
             outcome,
         };
+        self.receipt.ended(&call, &json!(milliseconds(time)));
         // An answer is not lost for the sake of its bill.
         if let Err(error) = calls::record(&self.app.stream, self.scope, &call).await {
             tracing::error!(message.id = %self.asked.answer, %error, "a call of a model could not be recorded");

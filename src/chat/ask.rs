@@ -10,6 +10,7 @@ use super::ahead::{self, Ahead};
 use super::asked_with;
 use super::files;
 use super::hub::Live;
+use super::orphans;
 use super::question::{Ask, Asked, IdempotencyKey};
 use super::record::{self, Record};
 use super::state::{Generation, Taken};
@@ -226,7 +227,7 @@ async fn make(app: App, scope: Scope, answer: MessageId, live: Arc<Live>, genera
     let made = rights::spawn(as_owner(scope, generation.run(Arc::clone(&live))));
     if let Err(error) = made.await {
         tracing::error!(message.id = %answer, %error, "the making of an answer ended early");
-        record::abandon(&app, scope, answer, &live).await;
+        orphans::abandon(&app, scope, answer, &live).await;
     }
     app.hub.close(answer);
 }

@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::llm::{ToolCall, ToolChoice};
 use crate::prompt;
 use crate::retrieve::Passage;
-use crate::storage::messages;
 use crate::tools::{Effect, Output, Tool, ToolError, Toolbox, calculate, current_time};
 
 /// Calls that are made at once, at most; more are refused.
@@ -76,20 +75,11 @@ impl Generation {
         Ok(Toolset { toolbox })
     }
 
-    /// Notes a part of the message that tells of a call.
-    fn note_call(&mut self, part: messages::Part) {
-        self.record.calls.push(part);
-    }
-
     /// Makes calls, all at once but for those that somebody must allow first.
     pub(super) async fn call_tools(&mut self, calls: &[ToolCall]) -> Result<Vec<Made>> {
         // An answer that is made with tools is not the same the next time.
         self.key = None;
         self.record.push(calls.iter().map(called).collect()).await?;
-        for call in calls {
-            let ToolCall { id, name, arguments } = call.clone();
-            self.note_call(messages::Part::ToolCall { id, name, arguments });
-        }
         let mut allowed = Vec::new();
         for (place, call) in calls.iter().enumerate() {
             allowed.push(if place < AT_ONCE { self.allowed(call).await? } else { Err(too_many()) });
@@ -132,15 +122,8 @@ impl Generation {
         };
         let data = data.filter(|data| data.to_string().len() <= DATA);
         let shown: String = text.chars().take(KEPT).collect();
-        self.note_call(messages::Part::ToolResult {
-            id: call.id.clone(),
-            name: call.name.clone(),
-            text: shown.clone(),
-            failed,
-        });
         if let Some(part) = data.as_ref().and_then(|data| artifact_tools::part(&call.name, data)) {
             events.push(("artifact.updated", json!({ "artifact": part })));
-            self.note_call(part);
         }
         events.push((
             "tool.completed",

@@ -66,7 +66,7 @@ struct Said {
 impl<'a> Conversing<'a> {
     pub(super) fn with(generation: &'a mut Generation, provider: Arc<dyn Provider>) -> Self {
         Self {
-            before: generation.record.text.chars().count(),
+            before: generation.record.text().chars().count(),
             generation,
             provider,
             verifier: Verifier::new(vec![]),
@@ -132,7 +132,7 @@ impl<'a> Conversing<'a> {
         let text = format!("The model wanted to go on calling tools after {steps} steps; it was stopped.");
         self.generation.record.notice("steps", text);
         self.generation.key = None;
-        if !self.generation.record.text.is_empty() {
+        if !self.generation.record.text().is_empty() {
             return Ok(());
         }
         if self.generation.evidence.is_empty() {
@@ -204,7 +204,6 @@ impl<'a> Conversing<'a> {
             Delta::Reasoning(text) => {
                 let text = printable(text);
                 self.generation.receipt.heard(&text);
-                self.generation.record.reasoning.push_str(&text);
                 events.push(("reasoning.delta", json!({ "text": text })));
             }
             Delta::Call(ToolCall { id, name, arguments }) => {
@@ -229,13 +228,9 @@ impl<'a> Conversing<'a> {
                     }
                     _ => events.push(("text.delta", json!({ "text": text }))),
                 },
-                Piece::Citation(citation) => {
-                    self.generation.record.citations.push(citation.clone());
-                    events.push(("citation", json!({ "citation": citation })));
-                }
+                Piece::Citation(citation) => events.push(("citation", json!({ "citation": citation }))),
                 Piece::Unsupported { start, end } => {
                     let (start, end) = (self.before + start, self.before + end);
-                    self.generation.record.unsupported.push((start, end));
                     events.push(("claim.unsupported", json!({ "start": start, "end": end })));
                 }
             }

@@ -76,7 +76,7 @@ impl Generation {
             }
             Ok(Err(error)) => {
                 // A partial answer is kept and said to be one.
-                end.status = if self.record.text.is_empty() { Status::Failed } else { Status::Interrupted };
+                end.status = if self.record.text().is_empty() { Status::Failed } else { Status::Interrupted };
                 end.problem = Some(describe(&error));
                 tracing::warn!(message.id = %self.asked.answer, error = error.silent(), "the answer broke off");
             }
@@ -124,10 +124,10 @@ impl Generation {
             self.close_call(error.code()).await;
             self.fall_back(error, other.as_ref()).await?;
             // What the next one is told apart by is not what was shown so far.
-            let told = self.record.text.len();
+            let told = self.record.text().len();
             match Conversing::with(self, other).answer().await {
                 Ok(answered) => return Ok(answered),
-                Err(error) if self.record.text.len() == told => failed = error,
+                Err(error) if self.record.text().len() == told => failed = error,
                 Err(error) => return Err(error),
             }
         }
@@ -149,7 +149,6 @@ impl Generation {
                  sentences."
             )
         };
-        self.record.notice("fallback", note.clone());
         let event = json!({ "code": "fallback", "text": note, "model": other.name() });
         self.record.push(vec![("notice", event)]).await?;
         if other.capabilities().instructed {
@@ -191,7 +190,7 @@ impl Generation {
 
     async fn refuse(&mut self) -> Result<()> {
         self.record.notice("not_in_documents", REFUSAL);
-        let apart = if self.record.text.trim().is_empty() { "" } else { "\n\n" };
+        let apart = if self.record.text().trim().is_empty() { "" } else { "\n\n" };
         self.record.push(vec![("text.delta", json!({ "text": format!("{apart}{REFUSAL}") }))]).await
     }
 }

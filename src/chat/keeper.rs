@@ -9,6 +9,7 @@ use sqlx::postgres::PgListener;
 use tokio::task::JoinHandle;
 
 use super::hub::Stop;
+use super::orphans;
 use crate::accounts;
 use crate::app::App;
 use crate::ids::MessageId;
@@ -89,7 +90,7 @@ async fn round(app: &App) -> sqlx::Result<()> {
             stop(app, unwanted);
         }
     }
-    let interrupted = answers::interrupt(&app.db, false).await?;
+    let interrupted = orphans::interrupt(&app.db, false).await?;
     if interrupted > 0 {
         tracing::warn!(answers = interrupted, "answers were broken off when their process ended");
     }

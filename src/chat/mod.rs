@@ -10,6 +10,7 @@
 //! * [`calling`] and the tools; [`approve`]: leave for those that change things
 //! * [`state`]: what the steps share; [`account`]: what they cost
 //! * [`hub`], [`journal`], [`record`], [`keeper`]: its events, stored and shown
+//! * [`told`]: what they amount to; [`orphans`]: answers whose makers are gone
 
 mod account;
 mod ahead;
@@ -32,6 +33,7 @@ mod journal;
 mod keeper;
 mod look;
 pub mod named;
+mod orphans;
 mod question;
 mod receipt;
 mod record;
@@ -39,6 +41,7 @@ mod repeat;
 mod state;
 mod summarise;
 mod titles;
+mod told;
 mod toolset;
 
 pub use crate::storage::options::Options;
@@ -49,4 +52,5 @@ pub use follow::{cancel, follow, wait};
 pub use hub::Hub;
 pub use journal::Journal;
 pub use keeper::Keeper;
+pub use orphans::interrupt;
 pub use question::{Ask, Asked, IdempotencyKey};

@@ -9,13 +9,13 @@ use sqlx::PgPool;
 use super::hub::Live;
 use super::journal::{Journal, Sent};
 use super::question::Asked;
+use super::told::Told;
 use crate::app::App;
-use crate::citations::Citation;
 use crate::error::Result;
 use crate::ids::MessageId;
 use crate::storage::answers::{self, Ended};
 use crate::storage::events::{self, Event};
-use crate::storage::messages::{self, Part, Status};
+use crate::storage::messages::{self, Status};
 use crate::storage::withdrawals;
 
 /// Number of the event that an answer is begun with.
@@ -44,18 +44,8 @@ pub(super) struct Record {
     next: i32,
     /// Events that are being stored.
     sent: Option<Sent>,
-    /// The answer's words so far.
-    pub(super) text: String,
-    /// The reasoning so far.
-    pub(super) reasoning: String,
-    /// Calls of tools and what came of them.
-    pub(super) calls: Vec<Part>,
-    /// Citations in the order of their numbers.
-    pub(super) citations: Vec<Citation>,
-    /// Claims that no source backs, as ranges of the words.
-    pub(super) unsupported: Vec<(usize, usize)>,
-    /// What the reader should know.
-    pub(super) notices: Vec<(String, String)>,
+    /// What the events told that are stored.
+    told: Told,
 }
 
 /// The first event of an answer: it is stored with the answer itself, so that its
@@ -76,18 +66,18 @@ impl Record {
             live,
             next: STARTED + 1,
             sent: None,
-            text: String::new(),
-            reasoning: String::new(),
-            calls: vec![],
-            citations: vec![],
-            unsupported: vec![],
-            notices: vec![],
+            told: Told::default(),
         }
     }
 
     /// Whether nothing of an answer was shown yet.
     pub(super) fn is_blank(&self) -> bool {
-        self.text.is_empty() && self.reasoning.is_empty() && self.calls.is_empty()
+        self.told.is_blank()
+    }
+
+    /// The answer's words so far.
+    pub(super) fn text(&self) -> &str {
+        self.told.text()
     }
 
     /// Stores events, then shows them. All or none. When it is dropped in the
@@ -116,9 +106,7 @@ impl Record {
         let stored = stored?;
         self.next += i32::try_from(stored.len()).unwrap_or(i32::MAX);
         for event in &stored {
-            if let ("text.delta", Some(text)) = (event.name.as_str(), event.data["text"].as_str()) {
-                self.text.push_str(text);
-            }
+            self.told.hear(event);
         }
         self.live.show(stored);
         Ok(())
@@ -126,28 +114,13 @@ impl Record {
 
     /// Tells the reader something, in the message and not in its stream.
     pub(super) fn notice(&mut self, code: &str, text: impl Into<String>) {
-        self.notices.push((code.to_owned(), text.into()));
-    }
-
-    /// The message's parts as they stand.
-    fn parts(&self) -> Vec<Part> {
-        let mut parts = Vec::new();
-        if !self.reasoning.is_empty() {
-            parts.push(Part::Reasoning { text: self.reasoning.clone() });
-        }
-        parts.extend(self.calls.iter().cloned());
-        parts.push(Part::Text { text: self.text.clone() });
-        parts.extend(self.citations.iter().cloned().map(|citation| Part::Citation { citation }));
-        parts.extend(self.unsupported.iter().map(|&(start, end)| Part::Unsupported { start, end }));
-        let notices = self.notices.iter().cloned();
-        parts.extend(notices.map(|(code, text)| Part::Notice { code, text }));
-        parts
+        self.told.notice(code, text);
     }
 
     /// Records how the answer ended, and tells: exactly one last event.
     pub(super) async fn end(&mut self, end: End<'_>) -> Result<()> {
         self.settle().await?;
-        let parts = self.parts();
+        let parts = self.told.parts();
         let End { status, grounded, receipt, problem, answer_key } = end;
         let ended = Ended { status, parts: &parts, grounded, receipt, answer_key };
         let mut tx = self.db.begin().await?;
@@ -195,31 +168,4 @@ fn storable(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(storable),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-/// Ends an answer whose maker is gone: its readers are told, and it is not left
-/// running.
-pub(super) async fn abandon(app: &App, scope: Scope, message: MessageId, live: &Live) {
-    match end_failed(&app.db, scope, message).await {
-        Ok(last) => live.show(last.into_iter().collect()),
-        Err(error) => {
-            tracing::error!(message.id = %message, error = error.silent(), "the end of an answer could not be stored");
-        }
-    }
-}
-
-/// The last event, unless the answer had ended already.
-async fn end_failed(db: &PgPool, scope: Scope, message: MessageId) -> Result<Option<Event>> {
-    let last = events::last(db, scope, message).await?.unwrap_or_default();
-    let receipt = json!({});
-    let failed = Ended { status: Status::Failed, parts: &[], grounded: None, receipt: &receipt, answer_key: None };
-    let mut tx = db.begin().await?;
-    if !answers::end(&mut *tx, scope, message, &failed).await? {
-        return Ok(None);
-    }
-    let problem = json!({ "code": "internal:message", "message": "the answer could not be made; ask again" });
-    let last = Event { seq: last + 1, name: "error".into(), data: json!({ "error": problem }) };
-    events::append(&mut *tx, message, std::slice::from_ref(&last)).await?;
-    tx.commit().await?;
-    Ok(Some(last))
 }

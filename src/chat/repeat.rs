@@ -15,6 +15,9 @@ use crate::prompt;
 use crate::storage::answers::{self, Known};
 use crate::storage::messages::Part;
 
+/// What is said of an answer that is given again.
+const AGAIN: &str = "The same was answered before from the same passages; this is that answer.";
+
 impl Generation {
     /// The answer as it was given before, if it was: whether it is grounded.
     pub(super) async fn repeat(&mut self) -> Result<Option<bool>> {
@@ -68,27 +71,26 @@ impl Generation {
 
     async fn give_again(&mut self, known: Known) -> Result<bool> {
         self.receipt.cached_from = Some(known.id);
-        self.record.notice("cached", "The same was answered before from the same passages; this is that answer.");
         let mut events: Vec<New> = std::mem::take(&mut self.pending);
-        events.push(("notice", json!({ "code": "cached", "message_id": known.id })));
+        events.push(("notice", json!({ "code": "cached", "text": AGAIN, "message_id": known.id })));
+        let mut notices = Vec::new();
         for part in known.parts.0 {
             match part {
-                Part::Citation { citation } => {
-                    events.push(("citation", json!({ "citation": citation })));
-                    self.record.citations.push(citation);
-                }
+                Part::Citation { citation } => events.push(("citation", json!({ "citation": citation }))),
                 Part::Text { text } => events.push(("text.delta", json!({ "text": text }))),
                 Part::Unsupported { start, end } => {
                     events.push(("claim.unsupported", json!({ "start": start, "end": end })));
-                    self.record.unsupported.push((start, end));
                 }
-                Part::Notice { code, text } if code != "cached" => self.record.notices.push((code, text)),
+                Part::Notice { code, text } if code != "cached" => notices.push((code, text)),
                 _ => {}
             }
         }
         // Citations before the text that shows their numbers.
         events.sort_by_key(|(name, _)| *name == "text.delta");
         self.record.push(events).await?;
+        for (code, text) in notices {
+            self.record.notice(&code, text);
+        }
         Ok(known.grounded.unwrap_or_default())
     }
 }

@@ -300,41 +300,63 @@ pub struct Known {
 ///
 /// # Errors
 /// What the database says.
-pub async fn interrupt(db: impl PgExecutor<'_>, every: bool) -> sqlx::Result<u64> {
-    // What was shown is in the events; the message keeps the words of them.
-    let done = sqlx::query!(
+pub async fn broken(db: impl PgExecutor<'_>, every: bool, most: i64) -> sqlx::Result<Vec<MessageId>> {
+    sqlx::query_scalar!(
         r#"
-        with broken as (
-            select id from messages
-            where status = 'running' and ($1 or lease_until is null or lease_until < now())
-            for update skip locked
-        ), words as (
-            select e.message_id,
-                   coalesce(string_agg(e.data ->> 'text', '' order by e.seq) filter (where e.name = 'text.delta'), '') as said,
-                   coalesce(jsonb_agg(jsonb_build_object('type', 'citation', 'citation', e.data -> 'citation') order by e.seq)
-                            filter (where e.name = 'citation'), '[]') as cited,
-                   max(e.seq) as last
-            from message_events e
-            join broken on broken.id = e.message_id
-            group by e.message_id
-        ), told as (
-            insert into message_events (message_id, seq, name, data)
-            select broken.id, coalesce(words.last, 0) + 1, 'message.interrupted',
-                   json_build_object('message_id', broken.id, 'reason', 'the service was restarted')
-            from broken
-            left join words on words.message_id = broken.id
-        )
-        update messages m
-        set status = 'interrupted', lease_until = null, updated_at = now(),
-            parts = case
-                when words.said is null or words.said = '' then m.parts
-                else jsonb_build_array(jsonb_build_object('type', 'text', 'text', words.said)) || words.cited
-            end
-        from broken
-        left join words on words.message_id = broken.id
-        where m.id = broken.id
+        select id as "id: MessageId"
+        from messages
+        where status = 'running' and ($1 or lease_until is null or lease_until < now())
+        limit $2
+        for update skip locked
         "#,
         every,
+        most,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// An answer whose maker is gone, and what its events told.
+#[derive(Debug)]
+pub struct Broken {
+    /// The answer.
+    pub id: MessageId,
+    /// The number of its last event, 0 without one.
+    pub last: i32,
+    /// What it says.
+    pub parts: Vec<Part>,
+    /// The receipt.
+    pub receipt: Value,
+}
+
+/// Says of [`broken`] answers that they were interrupted, with an event of each.
+///
+/// # Errors
+/// What the database says.
+pub async fn interrupt(db: impl PgExecutor<'_>, answers: &[Broken]) -> sqlx::Result<()> {
+    let ids: Vec<MessageId> = answers.iter().map(|answer| answer.id).collect();
+    let seqs: Vec<i32> = answers.iter().map(|answer| answer.last + 1).collect();
+    let parts: Vec<Json<&[Part]>> = answers.iter().map(|answer| Json(answer.parts.as_slice())).collect();
+    let receipts: Vec<Json<&Value>> = answers.iter().map(|answer| Json(&answer.receipt)).collect();
+    sqlx::query!(
+        r#"
+        with ended as (
+            select * from unnest($1::uuid[], $2::int[], $3::jsonb[], $4::jsonb[]) as one (id, seq, parts, receipt)
+        ), told as (
+            insert into message_events (message_id, seq, name, data)
+            select id, seq, 'message.interrupted',
+                   json_build_object('message_id', id, 'reason', 'the service was restarted')
+            from ended
+        )
+        update messages m
+        set status = 'interrupted', parts = ended.parts, receipt = ended.receipt, lease_until = null, updated_at = now()
+        from ended
+        where m.id = ended.id
+        "#,
+        &ids as _,
+        &seqs,
+        &parts as _,
+        &receipts as _,
     )
     .execute(db)
     .await?;

@@ -80,6 +80,82 @@ pub async fn record(db: impl PgExecutor<'_>, scope: Scope, call: &Call<'_>) -> s
     Ok(())
 }
 
+/// A call that was recorded for an answer.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The answer.
+    pub message: MessageId,
+    /// What it was made for.
+    pub purpose: Purpose,
+    /// Who was asked.
+    pub provider: String,
+    /// The model.
+    pub model: String,
+    /// What it took.
+    pub usage: Usage,
+    /// Dollars, where a price is known.
+    pub cost: Option<f64>,
+    /// How long it took.
+    pub milliseconds: i64,
+    /// `ok`, `cancelled`, or the code of what went wrong.
+    pub outcome: String,
+}
+
+impl Recorded {
+    /// The call as it was made.
+    #[must_use]
+    pub fn call(&self) -> Call<'_> {
+        Call {
+            message: Some(self.message),
+            purpose: self.purpose,
+            provider: &self.provider,
+            model: &self.model,
+            usage: &self.usage,
+            cost: self.cost,
+            milliseconds: self.milliseconds,
+            outcome: &self.outcome,
+        }
+    }
+}
+
+/// The calls that were recorded for answers, whoever's they are, in the order
+/// they were made.
+///
+/// # Errors
+/// What the database says.
+pub async fn made_for(db: impl PgExecutor<'_>, answers: &[MessageId]) -> sqlx::Result<Vec<Recorded>> {
+    let rows = sqlx::query!(
+        r#"
+        select
+            message_id as "message!: MessageId", purpose as "purpose: Purpose", provider, model, input_tokens,
+            cached_tokens, output_tokens, estimated, cost_usd, milliseconds, outcome
+        from model_calls
+        where message_id = any($1)
+        order by id
+        "#,
+        answers as _,
+    )
+    .fetch_all(db)
+    .await?;
+    let tokens = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+    let recorded = rows.into_iter().map(|row| Recorded {
+        message: row.message,
+        purpose: row.purpose,
+        provider: row.provider,
+        model: row.model,
+        usage: Usage {
+            input_tokens: tokens(row.input_tokens),
+            cached_tokens: tokens(row.cached_tokens),
+            output_tokens: tokens(row.output_tokens),
+            estimated: row.estimated,
+        },
+        cost: row.cost_usd,
+        milliseconds: row.milliseconds,
+        outcome: row.outcome,
+    });
+    Ok(recorded.collect())
+}
+
 /// A call that was made for no answer of ours, as it waits to be recorded.
 #[derive(Debug, Clone)]
 pub struct Passed {

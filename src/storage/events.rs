@@ -1,6 +1,7 @@
 //! Events of an answer: numbered from 1 without gaps, never changed.
 
 use footnote_ingest::scope::Scope;
+use futures::stream::{BoxStream, StreamExt};
 use serde_json::Value;
 use sqlx::PgExecutor;
 
@@ -141,6 +142,27 @@ pub async fn page(
     )
     .fetch_all(db)
     .await
+}
+
+/// All events of answers, whoever's they are, one answer after the other and each
+/// in its order, as they come from the database: they may be very many.
+///
+/// # Errors
+/// What the database says.
+pub fn of_all<'e>(
+    db: impl PgExecutor<'e> + 'e,
+    answers: &[MessageId],
+) -> BoxStream<'e, sqlx::Result<(MessageId, Unread)>> {
+    let events = sqlx::query!(
+        r#"
+        select message_id as "message: MessageId", seq, name, data::text as "data!"
+        from message_events
+        where message_id = any($1)
+        order by message_id, seq
+        "#,
+        answers as _,
+    );
+    events.map(|row| (row.message, Unread { seq: row.seq, name: row.name, data: row.data })).fetch(db).boxed()
 }
 
 /// The number of a message's last event; none where it has no events, and where

@@ -32,6 +32,10 @@ pub enum Script {
     /// Says to each question a text of its own, in this order, with a pause
     /// before each piece. What is asked beside answers gets a word at once.
     Varies(Arc<[Vec<String>]>, Duration),
+    /// Sends deltas of its own to each request for an answer, in this order, with a
+    /// pause before each: it may think, and call tools. What is asked beside answers
+    /// gets a word at once.
+    Sends(Arc<[Vec<Value>]>, Duration),
 }
 
 /// The provider.
@@ -111,6 +115,11 @@ fn is_aside(body: &Value) -> bool {
     body["messages"][0]["content"].as_str().is_some_and(|system| asides.iter().any(|aside| aside == system))
 }
 
+/// Deltas that say these pieces.
+pub fn saying(pieces: Vec<String>) -> Vec<Value> {
+    pieces.into_iter().map(|piece| json!({ "content": piece })).collect()
+}
+
 /// The pieces of a text, cut every few characters.
 pub fn pieces(text: &str) -> Vec<String> {
     let letters: Vec<char> = text.chars().collect();
@@ -122,23 +131,24 @@ async fn complete(State(provider): State<Arc<Provider>>, headers: HeaderMap, bod
     let aside = is_aside(&body);
     let turn = if aside { 0 } else { provider.take(&body) };
     let script = provider.script.clone();
-    if !matches!(script, Script::Varies(..)) {
+    if !matches!(script, Script::Varies(..) | Script::Sends(..)) {
         provider.asked.lock().unwrap().push((headers, body));
     }
-    let (pieces, pause, whole) = match script {
+    let (deltas, pause, whole) = match script {
         Script::Refuses(status, body) => {
             return (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response();
         }
-        Script::Says(pieces) => (pieces, Duration::ZERO, true),
-        Script::SaysSlowly(pieces, pause) => (pieces, pause, true),
-        Script::BreaksOff(pieces) => (pieces, Duration::ZERO, false),
-        Script::IsSilent => (vec![String::new()], Duration::from_hours(1), true),
-        Script::Varies(..) if aside => (vec!["Gauges".into()], Duration::ZERO, true),
-        Script::Varies(texts, pause) => (texts[turn % texts.len()].clone(), pause, true),
+        Script::Says(pieces) => (saying(pieces), Duration::ZERO, true),
+        Script::SaysSlowly(pieces, pause) => (saying(pieces), pause, true),
+        Script::BreaksOff(pieces) => (saying(pieces), Duration::ZERO, false),
+        Script::IsSilent => (saying(vec![String::new()]), Duration::from_hours(1), true),
+        Script::Varies(..) | Script::Sends(..) if aside => (saying(vec!["Gauges".into()]), Duration::ZERO, true),
+        Script::Varies(texts, pause) => (saying(texts[turn % texts.len()].clone()), pause, true),
+        Script::Sends(turns, pause) => (turns[turn % turns.len()].clone(), pause, true),
     };
-    let mut parts: Vec<Option<Value>> = pieces
+    let mut parts: Vec<Option<Value>> = deltas
         .into_iter()
-        .map(|piece| Some(json!({ "id": "c", "choices": [{ "index": 0, "delta": { "content": piece } }] })))
+        .map(|delta| Some(json!({ "id": "c", "choices": [{ "index": 0, "delta": delta }] })))
         .collect();
     if whole {
         parts.push(Some(json!({ "id": "c", "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] })));
