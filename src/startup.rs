@@ -22,7 +22,7 @@ use footnote_ingest::upstream;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 
-pub use server::{Doors, serve};
+pub use server::{Doors, listen, serve};
 pub use tenancy::{Running, Tenancy, Tenant};
 
 use crate::accounts::{self, FirstSignIn};

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use secrecy::ExposeSecret;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
@@ -39,7 +38,7 @@ pub(super) async fn run(
             )));
         }
     };
-    let listener = TcpListener::bind(address).await.map_err(|error| {
+    let listener = startup::listen(address).map_err(|error| {
         Failure::Usage(format!("cannot listen on {address}: {error}; choose another address with --listen"))
     })?;
     let address = listener.local_addr().map_err(anyhow::Error::from)?;
