@@ -57,7 +57,7 @@ fn provider(epoch: Instant, tokens: u64) -> Router {
             // A claim that is over is told between two words, not within one.
             let end = if n % 10 == 9 { "." } else { "" };
             let word = format!("{begun}w{}{end} ", micros(epoch));
-            format!("data: {}\n\n", json!({ "choices": [{ "index": 0, "delta": { "content": word } }] }))
+            format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{word}\"}}}}]}}\n\n")
         });
         let body = Body::from_stream(tokens.map(|text: String| Ok::<_, std::io::Error>(Bytes::from(text))));
         ([("content-type", "text/event-stream")], body).into_response()
@@ -92,11 +92,14 @@ pub async fn measure() {
         tokio::time::sleep(ramp / u32::try_from(streams).unwrap()).await;
     }
     let mut most = server.resident();
-    let mut all = Seen::default();
+    let (mut heard, mut all) = (Vec::new(), Seen::default());
     while !readers.is_empty() {
         most = most.max(server.resident());
-        let Ok(Some(seen)) = tokio::time::timeout(Duration::from_secs(1), readers.join_next()).await else { continue };
-        let seen = seen.unwrap();
+        let Ok(Some(read)) = tokio::time::timeout(Duration::from_secs(1), readers.join_next()).await else { continue };
+        heard.push(read.unwrap());
+    }
+    for heard in heard {
+        let seen = heard.seen();
         all.first.extend(seen.first);
         all.gaps.extend(seen.gaps);
         all.tokens += seen.tokens;
@@ -118,35 +121,52 @@ fn report(all: &mut Seen, tokens: u64, memory: f64) {
     figure("streams: memory above idle", memory, "MiB", Target::AtMost(512.0));
 }
 
+/// What came of one answer, as it came. It is looked at when all have ended: the
+/// readers are to take little of the machine from what is measured.
+struct Heard {
+    asked: u128,
+    bytes: Vec<u8>,
+    /// Up to where there were bytes, and when.
+    came: Vec<(usize, u128)>,
+}
+
 /// Asks, and reads the answer to its end.
-async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> Seen {
-    let mut seen = Seen::default();
+async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> Heard {
     let title = json!({ "title": format!("stream {n}") });
     let begun = client.post(format!("{url}/api/v1/conversations")).json(&title).send().await.unwrap();
     let begun: Value = begun.json().await.unwrap();
     let path = format!("{url}/api/v1/conversations/{}/messages", begun["id"].as_str().unwrap());
     let question = json!({ "content": format!("What is the pressure of valve {n}?"), "stream": true });
-    let asked = micros(epoch);
-    let reply = client.post(path).json(&question).send().await.unwrap();
-    let mut body = reply.bytes_stream();
-    let (mut rest, mut shown) = (String::new(), String::new());
-    let (mut arrived, mut last) = (0_u128, None::<(u128, u128)>);
-    let (mut completed, mut replaced) = (false, false);
-    while let Some(Ok(bytes)) = body.next().await {
-        let now = micros(epoch);
-        rest.push_str(&String::from_utf8_lossy(&bytes));
-        while let Some(end) = rest.find('\n') {
-            let line: String = rest.drain(..=end).collect();
+    let mut heard = Heard { asked: micros(epoch), bytes: Vec::new(), came: Vec::new() };
+    let mut reply = client.post(path).json(&question).send().await.unwrap();
+    while let Ok(Some(bytes)) = reply.chunk().await {
+        heard.bytes.extend_from_slice(&bytes);
+        heard.came.push((heard.bytes.len(), micros(epoch)));
+    }
+    heard
+}
+
+impl Heard {
+    fn seen(&self) -> Seen {
+        let mut seen = Seen::default();
+        let mut shown = String::new();
+        let (mut arrived, mut last) = (0_u128, None::<(u128, u128)>);
+        let (mut completed, mut replaced) = (false, false);
+        let mut end = 0;
+        for line in self.bytes.split_inclusive(|byte| *byte == b'\n') {
+            end += line.len();
+            let line = std::str::from_utf8(line).unwrap();
             completed |= line.starts_with("event: message.completed");
             // Another answers in the model's stead.
             replaced |= line.starts_with("event: notice");
             // The last event repeats all words.
             if completed && line.starts_with("data:") {
-                seen.stored += tokens(&line);
+                seen.stored += tokens(line);
             }
             if completed || !line.starts_with("data: {\"text\"") {
                 continue;
             }
+            let now = self.came[self.came.partition_point(|(until, _)| *until < end)].1;
             let event: Value = serde_json::from_str(line.trim_start_matches("data: ")).unwrap();
             shown.push_str(event["text"].as_str().unwrap());
             for word in line.split(|c: char| !c.is_ascii_alphanumeric()) {
@@ -155,7 +175,9 @@ async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> S
                     (b'a', _) => arrived = said,
                     (b'w', before) => {
                         match before {
-                            None => seen.first.push(ms((now - asked).saturating_sub(said.saturating_sub(arrived)))),
+                            None => {
+                                seen.first.push(ms((now - self.asked).saturating_sub(said.saturating_sub(arrived))));
+                            }
                             Some((said_before, came)) => {
                                 seen.gaps.push(ms((now - came).saturating_sub(said.saturating_sub(said_before))));
                             }
@@ -166,11 +188,11 @@ async fn read(client: reqwest::Client, url: String, n: u64, epoch: Instant) -> S
                 }
             }
         }
+        // Of all pieces together: one may end within a word.
+        seen.tokens = tokens(&shown);
+        seen.errors += usize::from(!completed || replaced);
+        seen
     }
-    // Of all pieces together: one may end within a word.
-    seen.tokens = tokens(&shown);
-    seen.errors += usize::from(!completed || replaced);
-    seen
 }
 
 /// The provider's words in a text.
