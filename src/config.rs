@@ -112,6 +112,8 @@ pub struct Settings {
     /// Models that answer, in this order, when the one that was asked cannot;
     /// after them the extractive answerer.
     pub fallback_models: Vec<String>,
+    /// Models that take no pictures: `name/model`, or `model` of any provider.
+    pub text_models: Vec<String>,
     /// What models cost; in the file only.
     pub prices: Prices,
     /// Whether follow-ups are made to stand alone, several questions in one are
@@ -236,6 +238,7 @@ impl Default for Settings {
             gemini_base_url: None,
             providers: Vec::new(),
             fallback_models: Vec::new(),
+            text_models: Vec::new(),
             prices: Prices::new(),
             rewrite_questions: true,
             tools: true,
@@ -295,6 +298,7 @@ impl Settings {
             .with_list_parse_key("allowed_hosts")
             .with_list_parse_key("sync_roots")
             .with_list_parse_key("fallback_models")
+            .with_list_parse_key("text_models")
             .with_list_parse_key("trusted_proxies")
             .with_list_parse_key("allowed_origins")
             .source(Some(environment::known(environment)));

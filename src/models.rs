@@ -20,6 +20,8 @@ pub struct Models {
     providers: Vec<Configured>,
     default: String,
     fallbacks: Vec<String>,
+    /// Those that take no pictures.
+    blind: Vec<String>,
     prices: Prices,
 }
 
@@ -37,6 +39,8 @@ pub struct Known {
     pub name: String,
     /// Who runs it.
     pub provider: String,
+    /// Whether it looks at pictures.
+    pub images: bool,
 }
 
 impl Models {
@@ -58,7 +62,8 @@ impl Models {
         }
         let default = settings.model.trim().to_owned();
         let (fallbacks, prices) = (settings.fallback_models.clone(), settings.prices.clone());
-        let models = Self { extractive, providers, default, fallbacks, prices };
+        let blind = settings.text_models.iter().map(|name| name.trim().to_owned()).collect();
+        let models = Self { extractive, providers, default, fallbacks, blind, prices };
         models.choose(None)?;
         for name in &models.fallbacks {
             models.choose(Some(name))?;
@@ -90,7 +95,15 @@ impl Models {
                 ),
             });
         };
-        Ok(Arc::new(provider.remote.model(model, name)))
+        let chosen = provider.remote.model(model, name);
+        Ok(Arc::new(if self.is_blind(provider, model) { chosen.without_images() } else { chosen }))
+    }
+
+    /// Whether settings say of a model, by the name that its provider knows, that
+    /// it takes no pictures.
+    fn is_blind(&self, provider: &Configured, model: &str) -> bool {
+        let full = format!("{}/{model}", provider.remote.name());
+        self.blind.iter().any(|name| *name == model || *name == full)
     }
 
     fn find<'a>(&self, name: &'a str) -> Option<(&Configured, &'a str)> {
@@ -157,7 +170,8 @@ impl Models {
         for name in names.chain([EXTRACTIVE.to_owned()]) {
             let Ok(model) = self.choose(Some(&name)) else { continue };
             if known.iter().all(|other| other.name != name) {
-                known.push(Known { provider: model.provider().to_owned(), name });
+                let images = model.capabilities().images;
+                known.push(Known { provider: model.provider().to_owned(), name, images });
             }
         }
         known
@@ -344,6 +358,26 @@ mod tests {
         assert_eq!(cost("m"), Some(2.0));
         assert_eq!(cost("openai/m"), Some(2.0));
         assert_eq!(cost("free"), None);
+    }
+
+    #[test]
+    fn models_look_at_pictures_unless_settings_say_that_they_take_none() {
+        let models = models(|settings| {
+            with_provider(settings);
+            settings.providers = vec![named("a"), named("b")];
+            settings.text_models = vec!["b/small".into(), " vendor/gpt-oss".into()];
+        });
+        let models = models.expect("models");
+        let looks = |name: &str| models.choose(Some(name)).expect("a model").capabilities().images;
+        for blind in ["b/small", "vendor/gpt-oss", "a/vendor/gpt-oss", EXTRACTIVE] {
+            assert!(!looks(blind), "{blind}");
+        }
+        // The name alone is that of the first who lists it.
+        for seeing in ["small", "a/small", "gpt-oss", "b/smaller"] {
+            assert!(looks(seeing), "{seeing}");
+        }
+        let told: Vec<(String, bool)> = models.known().into_iter().map(|known| (known.name, known.images)).collect();
+        assert_eq!(told, [(EXTRACTIVE.into(), false), ("a/small".into(), true), ("b/small".into(), false)]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use tenancy::{Running, Tenancy, Tenant};
 
 use crate::accounts::{self, FirstSignIn};
 use crate::app::App;
-use crate::chat::{Hub, Journal, Keeper};
+use crate::chat::{self, Hub, Journal, Keeper};
 use crate::config::Settings;
 use crate::credentials::password::Load;
 use crate::credentials::{Credentials, Passwords};
@@ -39,8 +39,8 @@ use crate::limits::Limits;
 use crate::llm::extractive;
 use crate::models::Models;
 use crate::outside::Outside;
+use crate::storage::database;
 use crate::storage::embedded::{Config as PostgresConfig, EmbeddedPostgres, PORT, USER};
-use crate::storage::{answers, database};
 
 /// Name of the database on the private server.
 const DATABASE: &str = "footnote";

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 pub enum Quota {
     /// Documents, those within archives and mails too.
     Documents,
-    /// Bytes of their files.
+    /// Bytes of their files, and of the pictures in questions.
     Bytes,
     /// Pages of those that have pages.
     Pages,
@@ -63,7 +63,7 @@ pub struct Allowances {
 pub struct Quotas {
     /// Documents.
     pub documents: u64,
-    /// Bytes of their files.
+    /// Bytes of their files, and of the pictures in questions.
     pub bytes: u64,
     /// Their pages.
     pub pages: u64,
@@ -78,7 +78,7 @@ pub struct Quotas {
 pub struct Usage {
     /// Documents.
     pub documents: i64,
-    /// Bytes of their files.
+    /// Bytes of their files, and of the pictures in questions.
     pub bytes: i64,
     /// Their pages.
     pub pages: i64,
@@ -199,6 +199,9 @@ impl fmt::Display for Exceeded {
         match quota {
             Quota::Fetches => write!(out, "{used} of {limit} web pages were fetched today; go on after midnight UTC")?,
             _ => write!(out, "{used} of {limit} {name} are taken and this adds {added}; delete some documents")?,
+        }
+        if *quota == Quota::Bytes {
+            out.write_str(", or conversations with pictures")?;
         }
         let setting = name.to_uppercase();
         match tier {

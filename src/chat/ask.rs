@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
+use footnote_ingest::store::usage::Gate;
 
 use super::ahead::{self, Ahead};
 use super::asked_with;
@@ -18,7 +19,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::ids::{ConversationId, MessageId};
 use crate::limits::{Reservation, Who};
-use crate::llm::Provider;
+use crate::llm::{Image, Provider};
 use crate::retrieve;
 use crate::storage::answers::{self, Place, Stored};
 use crate::storage::conversations;
@@ -49,7 +50,8 @@ enum Subject {
 /// [`Error::Invalid`] for a question that cannot be asked, [`Error::NotFound`]
 /// for a conversation that the scope does not have, [`Error::Conflict`] for a
 /// key that was used for something else, [`Error::Limited`] and
-/// [`Error::UsedUp`] for a caller who has no tokens left.
+/// [`Error::UsedUp`] for a caller who has no tokens left, [`Error::Corpus`] for
+/// pictures that the caller's quota has no room for.
 pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask) -> Result<Asked> {
     check(&ask.content)?;
     start(app, scope, conversation, ask, Subject::New).await
@@ -155,7 +157,11 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     let ahead = Ahead::start(&app, scope, query);
     let mut tx = app.db.begin().await?;
     let question = match subject {
-        Subject::New => answers::ask(&mut tx, scope, id, ask.place, &ask.parts(&files), &ask.options).await?,
+        Subject::New => {
+            let parts = ask.parts(&files);
+            make_room(&mut tx, &app, scope, &parts).await?;
+            answers::ask(&mut tx, scope, id, ask.place, &parts, &ask.options).await?
+        }
         Subject::Again(question) => Some(question),
     };
     let question = question.ok_or(Error::NotFound("message"))?;
@@ -187,13 +193,41 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     Ok(asked)
 }
 
-/// Refuses what the model cannot take.
-fn suits(ask: &Ask, provider: &dyn Provider) -> Result<()> {
-    if !ask.images.is_empty() && !provider.capabilities().images {
+/// Refuses pictures that their owner's quota has no room for. Until the
+/// transaction ends nothing else is added to what the owner has.
+async fn make_room(tx: &mut sqlx::PgTransaction<'_>, app: &App, scope: Scope, parts: &[Part]) -> Result<()> {
+    let bytes: i64 = parts.iter().map(Part::bytes).sum();
+    if bytes > 0 {
+        let gate = Gate::open(tx, app.corpus.config.quotas, [scope.owner()]).await?;
+        gate.check_bytes(scope, bytes)?;
+    }
+    Ok(())
+}
+
+/// Refuses pictures that the model of this name, or the default one, does not look
+/// at: for who has something to begin before it asks.
+///
+/// # Errors
+/// [`Error::Invalid`] for such a model, and for one that nobody can answer to.
+pub fn check_images(app: &App, model: Option<&str>, images: &[Image]) -> Result<()> {
+    if images.is_empty() {
+        return Ok(());
+    }
+    looks(images, app.models.choose(model)?.as_ref())
+}
+
+fn looks(images: &[Image], provider: &dyn Provider) -> Result<()> {
+    if !images.is_empty() && !provider.capabilities().images {
         let problem =
             format!("cannot be looked at by the model `{}`; choose another or leave them out", provider.name());
         return Err(Error::Invalid { field: "parts", problem });
     }
+    Ok(())
+}
+
+/// Refuses what the model cannot take.
+fn suits(ask: &Ask, provider: &dyn Provider) -> Result<()> {
+    looks(&ask.images, provider)?;
     if ask.options.max_tokens.is_some_and(|wanted| wanted as usize > provider.context_window()) {
         let problem = format!("is more than the model `{}` has room for", provider.name());
         return Err(Error::Invalid { field: "max_tokens", problem });
@@ -234,10 +268,10 @@ async fn make(app: App, scope: Scope, answer: MessageId, live: Arc<Live>, genera
 
 impl Message {
     /// The pictures that were sent along.
-    fn images(&self) -> Vec<crate::llm::Image> {
+    fn images(&self) -> Vec<Image> {
         let pictures = self.parts.iter().filter_map(|part| match part {
             Part::Image { media_type, base64 } => {
-                Some(crate::llm::Image { media_type: media_type.clone(), base64: base64.as_str().into() })
+                Some(Image { media_type: media_type.clone(), base64: base64.as_str().into() })
             }
             _ => None,
         });

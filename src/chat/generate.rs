@@ -116,7 +116,7 @@ impl Generation {
             Ok(answered) => return Ok(answered),
             Err(error) => error,
         };
-        for other in self.app.models.fallbacks(self.provider.name()) {
+        for other in self.stand_ins() {
             let Error::Llm(error) = &failed else { return Err(failed) };
             if !self.record.is_blank() || !may_fall_back(error) {
                 return Err(failed);
@@ -132,6 +132,17 @@ impl Generation {
             }
         }
         Err(failed)
+    }
+
+    /// Who may answer in the model's stead. Pictures go to nobody who takes none;
+    /// the documents' own sentences answer whatever was sent along.
+    fn stand_ins(&self) -> Vec<Arc<dyn Provider>> {
+        let mut others = self.app.models.fallbacks(self.provider.name());
+        others.retain(|other| {
+            let able = other.capabilities();
+            self.ask.images.is_empty() || able.images || !able.instructed
+        });
+        others
     }
 
     /// Another answers, and the answer says so. When it is the documents' own

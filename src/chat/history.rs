@@ -33,7 +33,7 @@ impl History {
     /// # Errors
     /// What the database says.
     pub(super) async fn load(db: &PgPool, scope: Scope, question: MessageId) -> Result<Self> {
-        let path = messages::path(db, scope, question).await?;
+        let path = messages::path_in_words(db, scope, question).await?;
         let mut exchanges = exchanges(&path);
         let answers: Vec<MessageId> = exchanges.iter().map(|exchange| exchange.answer_id).collect();
         let known = summaries::latest(db, scope, &answers).await?;

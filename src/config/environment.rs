@@ -75,6 +75,7 @@ pub(super) const FIELDS: &[&str] = &[
     "gemini_base_url",
     "providers",
     "fallback_models",
+    "text_models",
     "prices",
     "rewrite_questions",
     "tools",

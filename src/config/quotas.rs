@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct QuotaSettings {
     /// Documents.
     pub documents: u64,
-    /// Bytes of their files.
+    /// Bytes of their files, and of the pictures in questions.
     pub bytes: u64,
     /// Pages of those that have pages.
     pub pages: u64,
@@ -20,7 +20,7 @@ pub struct QuotaSettings {
     pub fetches: u64,
     /// Documents of a guest.
     pub guest_documents: u64,
-    /// Bytes of a guest's files.
+    /// Bytes of a guest's files, and of the pictures in questions.
     pub guest_bytes: u64,
     /// Pages of a guest.
     pub guest_pages: u64,

@@ -26,6 +26,12 @@ fn folders_are_set_apart_by_commas() {
 }
 
 #[test]
+fn models_that_take_no_pictures_are_set_apart_by_commas() {
+    let settings = from(&[("FOOTNOTE_TEXT_MODELS", "gpt-oss:20b,deepseek/deepseek-chat")]).expect("settings");
+    assert_eq!(settings.text_models, ["gpt-oss:20b", "deepseek/deepseek-chat"]);
+}
+
+#[test]
 fn what_is_opened_to_fetches_is_a_list_of_networks_and_hosts() {
     let settings = from(&[("FOOTNOTE_FETCH_ALLOW", "10.1.0.0/16, wiki.internal")]).expect("settings");
     assert_eq!(settings.fetch_allow.len(), 2);

@@ -115,7 +115,8 @@ pub(super) struct Decision {
     request_body = Question,
     responses(
         (status = 200, content((Message = "application/json"), (String = "text/event-stream"))),
-        (status = 404, body = Envelope), (status = 422, body = Envelope), (status = 502, body = Envelope),
+        (status = 403, body = Envelope), (status = 404, body = Envelope), (status = 422, body = Envelope),
+        (status = 502, body = Envelope),
     )
 )]
 pub(super) async fn ask(
@@ -143,7 +144,8 @@ pub(super) async fn ask(
     request_body = Question,
     responses(
         (status = 200, content((Message = "application/json"), (String = "text/event-stream"))),
-        (status = 404, body = Envelope), (status = 422, body = Envelope), (status = 502, body = Envelope),
+        (status = 403, body = Envelope), (status = 404, body = Envelope), (status = 422, body = Envelope),
+        (status = 502, body = Envelope),
     )
 )]
 pub(super) async fn edit(

@@ -22,6 +22,8 @@ struct Model {
     provider: String,
     /// Whether it answers when no model is named.
     default: bool,
+    /// Whether pictures can be sent along with questions to it.
+    images: bool,
 }
 
 /// Models that may be named in a question.
@@ -29,6 +31,11 @@ struct Model {
 pub(super) async fn list(State(app): State<App>, _: Caller) -> axum::Json<Models> {
     let default = app.models.default_name();
     let known = app.models.known().into_iter();
-    let items = known.map(|model| Model { default: model.name == default, name: model.name, provider: model.provider });
+    let items = known.map(|model| Model {
+        default: model.name == default,
+        name: model.name,
+        provider: model.provider,
+        images: model.images,
+    });
     axum::Json(Models { items: items.collect() })
 }

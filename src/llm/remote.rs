@@ -166,7 +166,7 @@ impl Remote {
     /// callers choose it by.
     #[must_use]
     pub fn model(&self, known: &str, name: &str) -> ChatModel {
-        ChatModel { connection: Arc::clone(&self.0), known: known.to_owned(), name: name.to_owned() }
+        ChatModel { connection: Arc::clone(&self.0), known: known.to_owned(), name: name.to_owned(), images: true }
     }
 }
 
@@ -184,6 +184,16 @@ pub struct ChatModel {
     known: String,
     /// As callers choose it.
     name: String,
+    /// It takes images, as far as its protocol does.
+    images: bool,
+}
+
+impl ChatModel {
+    /// The same model, which takes no images.
+    #[must_use]
+    pub fn without_images(self) -> Self {
+        Self { images: false, ..self }
+    }
 }
 
 impl Provider for ChatModel {
@@ -216,7 +226,8 @@ impl Provider for ChatModel {
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.connection.dialect.capabilities(&self.known)
+        let known = self.connection.dialect.capabilities(&self.known);
+        Capabilities { images: known.images && self.images, ..known }
     }
 }
 

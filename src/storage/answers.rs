@@ -38,7 +38,8 @@ pub struct Stored {
     pub parent: Option<MessageId>,
 }
 
-/// Stores a question, and touches its conversation. `None` when the scope has
+/// Stores a question, and touches its conversation. Whether its owner has room for
+/// its pictures is for the caller to ask before. `None` when the scope has
 /// no such conversation, or the message to follow is not an answer in it.
 ///
 /// # Errors
@@ -82,9 +83,9 @@ pub async fn ask(
     let stored = sqlx::query!(
         r#"
         insert into messages (
-            id, owner_id, conversation_id, parent_id, role, status, parts, asked_with, created_at, updated_at
+            id, owner_id, conversation_id, parent_id, role, status, parts, asked_with, created_at, updated_at, bytes
         )
-        select $1, $2, $3, $4, 'user', 'completed', $5, $6, clock_timestamp(), clock_timestamp()
+        select $1, $2, $3, $4, 'user', 'completed', $5, $6, clock_timestamp(), clock_timestamp(), $7
         where $4::uuid is null or exists (
             select from messages where id = $4 and conversation_id = $3 and owner_id = $2 and role = 'assistant'
         )
@@ -95,6 +96,7 @@ pub async fn ask(
         parent as _,
         Json(parts) as _,
         Json(options) as _,
+        parts.iter().map(Part::bytes).sum::<i64>(),
     )
     .execute(&mut **tx)
     .await?;
@@ -293,10 +295,9 @@ pub struct Known {
     pub grounded: Option<bool>,
 }
 
-/// Says of answers whose makers are gone that they were interrupted: of all
-/// whose lease has run out or, with `every`, of all that are being made. That
-/// one is for a process that knows it is the only one. Returns how many those
-/// were.
+/// Answers whose makers are gone, at most so many: those whose lease has run out
+/// or, with `every`, all that are being made. Until the transaction ends they are
+/// this one's, and nobody adds an event to them.
 ///
 /// # Errors
 /// What the database says.
@@ -360,7 +361,7 @@ pub async fn interrupt(db: impl PgExecutor<'_>, answers: &[Broken]) -> sqlx::Res
     )
     .execute(db)
     .await?;
-    Ok(done.rows_affected())
+    Ok(())
 }
 
 fn interval(duration: Duration) -> PgInterval {

@@ -18,6 +18,19 @@ const MAX_PATH: i32 = 10_000;
 /// # Errors
 /// What the database says.
 pub async fn path(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId) -> sqlx::Result<Vec<Message>> {
+    branch(db, scope, leaf, true).await
+}
+
+/// The same without the pictures, which may be a thousand times as large as all the
+/// words.
+///
+/// # Errors
+/// What the database says.
+pub async fn path_in_words(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId) -> sqlx::Result<Vec<Message>> {
+    branch(db, scope, leaf, false).await
+}
+
+async fn branch(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId, pictures: bool) -> sqlx::Result<Vec<Message>> {
     sqlx::query_as!(
         Message,
         r#"
@@ -34,7 +47,9 @@ pub async fn path(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId) -> sql
         select
             m.id as "id: MessageId", m.conversation_id as "conversation_id: ConversationId",
             m.parent_id as "parent_id: MessageId", m.role as "role: Role", m.status as "status: Status",
-            m.parts as "parts: Json<Vec<Part>>", m.model, m.grounded, m.receipt,
+            case when $4 then m.parts else jsonb_path_query_array(m.parts, '$[*] ? (@.type != "image")') end
+                as "parts!: Json<Vec<Part>>",
+            m.model, m.grounded, m.receipt,
             marks.feedback as "feedback: Json<Feedback>", marks.siblings as "siblings!: Json<Siblings>",
             m.created_at, m.updated_at
         from path
@@ -45,6 +60,7 @@ pub async fn path(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId) -> sql
         leaf as _,
         scope.owner() as _,
         MAX_PATH,
+        pictures,
     )
     .fetch_all(db)
     .await

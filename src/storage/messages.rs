@@ -8,7 +8,7 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-pub use super::branches::{last, path};
+pub use super::branches::{last, path, path_in_words};
 use super::feedback::Feedback;
 use crate::citations::Citation;
 use crate::ids::{ArtifactId, ConversationId, DocumentId, MessageId};
@@ -120,6 +120,16 @@ pub enum Part {
         /// The words.
         text: String,
     },
+}
+
+impl Part {
+    /// Bytes that count against its owner's quota: those of a picture.
+    #[must_use]
+    pub fn bytes(&self) -> i64 {
+        let Self::Image { base64, .. } = self else { return 0 };
+        let padding = base64.len() - base64.trim_end_matches('=').len();
+        i64::try_from((base64.len() / 4 * 3).saturating_sub(padding)).unwrap_or(i64::MAX)
+    }
 }
 
 /// Which of those that follow the same message.

@@ -1,14 +1,18 @@
 //! Pictures in a question: shown to a model that looks at them, refused where
-//! they are none, or nobody can look.
+//! they are none, nobody can look, or their owner has no room for them.
 
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use footnote::config::{ProviderSettings, Settings};
+use footnote::storage::messages::Part;
+use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::conversing::{Conversing, Reply, Task};
-use crate::fences::{messages, question};
-use crate::talk::{MANUAL, Talk, parts, text};
+use crate::conversing::{Conversing, MODEL, Reply, Task};
+use crate::fences::{content, messages, question};
+use crate::quotas::{assert_refused, used};
+use crate::talk::{MANUAL, Talk, notices, parts, text};
 
 const WORDS: &str = "Is this the pump P4?";
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
@@ -22,10 +26,43 @@ fn with_words(part: &Value) -> Value {
 }
 
 async fn with_eyes() -> Talk {
-    let talk = Talk::start(Conversing::start(|_| Reply::says("It is.")).await).await;
+    with(|_| {}).await
+}
+
+async fn with(change: impl FnOnce(&mut Settings)) -> Talk {
+    let talk = Talk::with(Conversing::start(|_| Reply::says("It is.")).await, change).await;
     talk.read(&[("p4.txt", MANUAL)]).await;
     talk
 }
+
+/// A question with a picture, as each face takes it: where it is asked, the
+/// question, and what is at fault where the face names that.
+fn on_other_faces() -> Vec<(&'static str, Value, Option<&'static str>)> {
+    let url = format!("data:image/png;base64,{}", STANDARD.encode(PNG));
+    let said = json!([{ "type": "text", "text": WORDS }, { "type": "image_url", "image_url": { "url": url } }]);
+    let chat = |model: &str, metadata: Value| {
+        let turns = json!([{ "role": "user", "content": said }]);
+        ("/v1/chat/completions", json!({ "model": model, "messages": turns, "metadata": metadata }), Some("messages"))
+    };
+    let given = json!([{ "type": "input_text", "text": WORDS }, { "type": "input_image", "image_url": url }]);
+    let response = |model: &str| {
+        let input = json!([{ "role": "user", "content": given }]);
+        ("/v1/responses", json!({ "model": model, "input": input }), Some("input"))
+    };
+    let file = json!({ "type": "file", "mediaType": "image/png", "url": url });
+    let turn = json!({ "id": "m", "role": "user", "parts": [{ "type": "text", "text": WORDS }, file] });
+    vec![
+        chat("kb/main", json!({})),
+        chat(MODEL, json!({ "collections": "main" })),
+        chat(MODEL, json!({})),
+        response("kb/main"),
+        response(MODEL),
+        ("/api/chat", json!({ "id": "c", "messages": [turn] }), None),
+    ]
+}
+
+const MESSAGES: &str = "select count(*) from messages";
+const CONVERSATIONS: &str = "select count(*) from conversations";
 
 /// The pictures of the latest request.
 fn shown(talk: &Talk) -> Vec<String> {
@@ -55,6 +92,9 @@ async fn a_picture_reaches_the_model_and_stays_with_its_question() {
     // Nobody has asked about it any more.
     talk.ask("How heavy is the pump P4?").await;
     assert!(shown(&talk).is_empty());
+    let sent = talk.model.last();
+    assert!(messages(&sent).iter().any(|turn| content(turn) == WORDS), "what was asked before: {sent}");
+    assert!(!sent.to_string().contains(&encoded), "its picture is not sent again");
     talk.stop().await;
 }
 
@@ -94,4 +134,166 @@ async fn an_answerer_that_cannot_look_says_so() {
     assert!(message.contains("extractive") && message.contains("choose another"), "{message}");
     assert_eq!(talk.count("select count(*) from messages").await, 0);
     talk.stop().await;
+}
+
+#[tokio::test]
+async fn a_model_that_takes_no_pictures_is_asked_about_none_on_any_face() {
+    let talk = with(|settings| settings.text_models = vec![format!("openai/{MODEL}")]).await;
+    let parts = with_words(&picture(&STANDARD.encode(PNG)));
+    let reply = talk.app.post(&talk.messages, &json!({ "parts": parts })).await;
+    assert_eq!((reply.status, reply.code().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable:parts"));
+    assert!(reply.text().contains(MODEL) && reply.text().contains("choose another"), "{}", reply.text());
+    for (path, body, param) in on_other_faces() {
+        let reply = talk.app.post(path, &body).await;
+        assert!(reply.text().contains(MODEL) && reply.text().contains("choose another"), "{path}: {}", reply.text());
+        match param {
+            // What cannot be processed is a bad request there.
+            Some(param) => {
+                assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path} {body}");
+                assert_eq!(reply.json()["error"]["param"], param, "{path} {body}");
+            }
+            None => assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}"),
+        }
+    }
+    assert!(talk.model.asked().is_empty());
+    // The one of the test itself.
+    assert_eq!((talk.count(MESSAGES).await, talk.count(CONVERSATIONS).await), (0, 1));
+    // Words are another matter.
+    assert_eq!(text(&talk.ask(WORDS).await), "It is.");
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn a_response_that_cannot_be_gone_on_from_with_a_picture_stays_as_it_is() {
+    let talk = with(|settings| settings.text_models = vec![MODEL.into()]).await;
+    let first = json!({ "model": "kb/main", "input": WORDS, "instructions": "Be brief." });
+    let first = talk.post("/v1/responses", &first).await;
+    let stored = talk.count(MESSAGES).await;
+    let (_, mut next, _) = on_other_faces().into_iter().find(|(path, ..)| *path == "/v1/responses").unwrap();
+    next["previous_response_id"] = first["id"].clone();
+    let said = [json!({ "role": "user", "content": "Look." }), json!({ "role": "assistant", "content": "At what?" })];
+    next["input"].as_array_mut().unwrap().splice(..0, said);
+    let reply = talk.app.post("/v1/responses", &next).await;
+    assert_eq!((reply.status, reply.json()["error"]["param"].as_str()), (StatusCode::BAD_REQUEST, Some("input")));
+    assert_eq!(talk.count(MESSAGES).await, stored);
+    let instructed = "select count(*) from conversations where system_prompt = 'Be brief.'";
+    assert_eq!(talk.count(instructed).await, 1);
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn the_list_of_models_tells_which_look_at_pictures() {
+    let talk = with(|settings| {
+        settings.fallback_models = vec!["another".into()];
+        settings.text_models = vec!["another".into()];
+    })
+    .await;
+    let models = talk.app.get("/api/v1/models").await.json();
+    let told = models["items"].as_array().unwrap().iter().map(|model| json!([model["name"], model["images"]]));
+    let expected = [json!([MODEL, true]), json!(["another", false]), json!(["extractive", false])];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn a_picture_is_not_sent_to_a_stand_in_that_takes_none() {
+    let talk = with(|settings| {
+        let base_url = Some("http://127.0.0.1:1/v1".into());
+        settings.providers = vec![ProviderSettings { name: "gone".into(), base_url, ..Default::default() }];
+        settings.model = "gone/away".into();
+        settings.fallback_models = vec![MODEL.into()];
+        settings.text_models = vec![MODEL.into()];
+    })
+    .await;
+    let answer = talk.ask_with(&json!({ "parts": with_words(&picture(&STANDARD.encode(PNG))) })).await;
+    assert!(notices(&answer).contains(&"fallback"), "{answer}");
+    assert!(talk.model.bodies(Task::Answer).is_empty());
+    // It does stand in where there is nothing to look at.
+    assert!(text(&talk.ask("How heavy is the pump P4?").await).contains("It is."));
+    talk.stop().await;
+}
+
+fn bytes(count: usize) -> i64 {
+    i64::try_from(count).unwrap()
+}
+
+/// Room for a picture and a half beside the manual.
+fn narrow(settings: &mut Settings) {
+    settings.quota.bytes = (MANUAL.len() + PNG.len() * 3 / 2) as u64;
+}
+
+#[tokio::test]
+async fn pictures_count_as_bytes_until_their_conversation_is_deleted() {
+    let talk = with(narrow).await;
+    let asked = json!({ "parts": with_words(&picture(&STANDARD.encode(PNG))) });
+    let answer = talk.ask_with(&asked).await;
+    let (manual, both) = (bytes(MANUAL.len()), bytes(MANUAL.len() + PNG.len()));
+    assert_eq!(used(&talk.app, "bytes").await, both);
+    let stored = talk.count(MESSAGES).await;
+    let refused = talk.app.post(&talk.messages, &asked).await;
+    assert_refused(&refused, "quota_exceeded:bytes");
+    assert!(refused.text().contains("conversations with pictures"), "{}", refused.text());
+    let edit = format!("{}/{}/edit", talk.messages, answer["parent_id"].as_str().unwrap());
+    assert_refused(&talk.app.post(&edit, &asked).await, "quota_exceeded:bytes");
+    // Documents and pictures share the room.
+    let documents = format!("/api/v1/collections/{}/documents", talk.collection);
+    let large = json!({ "key": "large", "text": "x".repeat(PNG.len()) });
+    assert_refused(&talk.app.post(&documents, &large).await, "quota_exceeded:bytes");
+    assert_eq!((talk.count(MESSAGES).await, talk.count(CONVERSATIONS).await), (stored, 1));
+
+    // What is kept already is not kept once more, and words take nothing.
+    talk.post(&format!("{}/{}/regenerate", talk.messages, answer["id"].as_str().unwrap()), &json!({})).await;
+    talk.ask("How heavy is the pump P4?").await;
+    assert_eq!(used(&talk.app, "bytes").await, both);
+    let conversation = talk.messages.strip_suffix("/messages").unwrap();
+    assert_eq!(talk.app.delete(conversation).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(used(&talk.app, "bytes").await, manual);
+    let messages = talk.app.conversation().await;
+    talk.post(&messages, &asked).await;
+    assert_eq!(used(&talk.app, "bytes").await, both);
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn a_picture_without_room_leaves_nothing_on_any_face() {
+    let talk = with(|settings| settings.quota.bytes = MANUAL.len() as u64).await;
+    for (path, body, param) in on_other_faces() {
+        // What is passed on is not kept.
+        if body["model"] == MODEL && body["metadata"]["collections"].is_null() {
+            assert_eq!(talk.app.post(path, &body).await.status, StatusCode::OK, "{path}");
+            continue;
+        }
+        let reply = talk.app.post(path, &body).await;
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{path}: {}", reply.text());
+        assert!(reply.text().contains("FOOTNOTE_QUOTA_BYTES"), "{path}: {}", reply.text());
+        if param.is_some() {
+            assert_eq!(reply.json()["error"]["code"], "insufficient_quota", "{path}");
+        }
+    }
+    assert_eq!((talk.count(MESSAGES).await, talk.count(CONVERSATIONS).await), (0, 1));
+    talk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_pictures_that_are_sent_at_once_as_many_are_taken_as_there_is_room_for() {
+    let talk = with(|settings| settings.quota.bytes = (MANUAL.len() + 3 * PNG.len()) as u64).await;
+    let asked = json!({ "parts": with_words(&picture(&STANDARD.encode(PNG))) });
+    let places = join_all((0..8).map(|_| talk.app.conversation())).await;
+    let replies = join_all(places.iter().map(|messages| talk.app.post(messages, &asked))).await;
+    let (taken, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == StatusCode::OK);
+    assert_eq!((taken.len(), refused.len()), (3, 5), "{replies:?}");
+    for reply in refused {
+        assert_refused(reply, "quota_exceeded:bytes");
+    }
+    assert_eq!(used(&talk.app, "bytes").await, bytes(MANUAL.len() + 3 * PNG.len()));
+    talk.stop().await;
+}
+
+#[test]
+fn a_picture_has_the_bytes_that_its_base64_stands_for() {
+    for count in 0..10 {
+        let base64 = STANDARD.encode(vec![7; count]);
+        assert_eq!(Part::Image { media_type: "image/png".into(), base64 }.bytes(), bytes(count));
+    }
+    assert_eq!(Part::Text { text: "QQ==".into() }.bytes(), 0);
 }

@@ -89,7 +89,7 @@ async fn bytes_count_by_the_difference_when_a_document_is_replaced() {
     assert_eq!(add(&app, &collection, "b", &text(40)).await.status, StatusCode::ACCEPTED);
     let refused = add(&app, &collection, "c", "x").await;
     assert_refused(&refused, "quota_exceeded:bytes");
-    assert_json_snapshot!(refused.json()["error"]["message"], @r#""100 of 100 bytes are taken and this adds 1; delete some documents, or have FOOTNOTE_QUOTA_BYTES raised""#);
+    assert_json_snapshot!(refused.json()["error"]["message"], @r#""100 of 100 bytes are taken and this adds 1; delete some documents, or conversations with pictures, or have FOOTNOTE_QUOTA_BYTES raised""#);
     app.settled(&collection).await;
     assert_eq!(add(&app, &collection, "a", &text(50)).await.status, StatusCode::ACCEPTED);
     assert_refused(&add(&app, &collection, "a", &text(61)).await, "quota_exceeded:bytes");

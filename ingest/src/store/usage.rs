@@ -1,9 +1,10 @@
 //! Usage: what owners have, and their turns at getting more.
 //!
-//! It is counted from the documents each time, and so it cannot drift: what is
-//! deleted or replaced counts no more, and a crash leaves nothing behind. The
-//! count walks an index of the owner's documents, some ten thousand in a few
-//! milliseconds; where nothing is limited, nothing is counted.
+//! It is counted from the documents each time, and from the messages that hold
+//! pictures, and so it cannot drift: what is deleted or replaced counts no more,
+//! and a crash leaves nothing behind. The count walks an index of the owner's
+//! documents, some ten thousand in a few milliseconds; where nothing is limited,
+//! nothing is counted.
 
 use std::collections::{HashMap, HashSet};
 
@@ -89,6 +90,17 @@ impl Gate {
         Ok(self.quotas.check(before, &(before.usage + growth))?)
     }
 
+    /// Refuses bytes that are no document's and that their owner's quota has no
+    /// room for, before they are written.
+    ///
+    /// # Errors
+    /// [`crate::Error::Quota`].
+    pub fn check_bytes(&self, scope: Scope, bytes: i64) -> Result<()> {
+        let Some(before) = self.before.get(&scope.owner()) else { return Ok(()) };
+        let growth = Usage { bytes, ..Usage::default() };
+        Ok(self.quotas.check(before, &(before.usage + growth))?)
+    }
+
     /// Refuses what the transaction has written since the gate was opened, or
     /// since the last check, if it takes an owner beyond a quota. The caller
     /// rolls that back.
@@ -106,8 +118,8 @@ impl Gate {
     }
 }
 
-/// What the documents of owners take, and whose limits hold for them; whoever
-/// has none is in it with nothing.
+/// What the documents and pictures of owners take, and whose limits hold for
+/// them; whoever has none is in it with nothing.
 ///
 /// # Errors
 /// What the database says.
@@ -121,7 +133,9 @@ pub async fn of(db: impl PgExecutor<'_>, owners: &[UserId]) -> sqlx::Result<Hash
         r#"
         select
             o.id as "owner!: UserId", coalesce(u.kind = 'guest', false) as "guest!", count(d.owner_id) as "documents!",
-            coalesce(sum(d.source_bytes), 0)::bigint as "bytes!",
+            (coalesce(sum(d.source_bytes), 0) + (
+                select coalesce(sum(m.bytes), 0) from messages m where m.owner_id = o.id and m.bytes > 0
+            ))::bigint as "bytes!",
             coalesce(sum(d.pages), 0)::bigint as "pages!", coalesce(sum(d.chunks), 0)::bigint as "chunks!"
         from unnest($1::uuid[]) as o (id)
         left join users u on u.id = o.id

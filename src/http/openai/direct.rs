@@ -34,8 +34,8 @@ pub(super) struct Bill {
 /// Asks. Returns when the first of the answer is there.
 ///
 /// # Errors
-/// A caller who has no tokens left, more tokens than the model has room for, and
-/// whatever comes in the answer's stead.
+/// Images for a model that takes none, a caller who has no tokens left, more
+/// tokens than the model has room for, and whatever comes in the answer's stead.
 pub(super) async fn ask(
     app: &App,
     scope: Scope,
@@ -46,6 +46,11 @@ pub(super) async fn ask(
     let results = request.steps.iter().flat_map(|step| &step.results);
     let sent =
         said + request.system.len() + request.prompt.len() + results.map(|result| result.text.len()).sum::<usize>();
+    if !request.images.is_empty() && !provider.capabilities().images {
+        let message =
+            format!("the model `{}` does not look at images; choose another or leave them out", provider.name());
+        return Err(ApiError::bad_request("messages", message));
+    }
     let wanted = request.max_tokens;
     if wanted > app.settings.max_answer_tokens && wanted as usize > provider.context_window() {
         let message =
@@ -64,11 +69,6 @@ pub(super) async fn ask(
         outcome: "cancelled",
         reservation: Some(reservation),
     };
-    if !request.images.is_empty() && !provider.capabilities().images {
-        let message = format!("the model `{}` does not look at images; leave them out", provider.name());
-        (bill.outcome, bill.reservation) = ("refused", None);
-        return Err(ApiError::bad_request("messages", message));
-    }
     match provider.stream(request).await {
         Ok(deltas) => Ok((deltas, bill)),
         Err(error) => {

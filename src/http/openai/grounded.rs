@@ -58,6 +58,7 @@ pub(super) async fn ask(
 ) -> Result<Held, ApiError> {
     let forget = matches!(place, Where::New(_, Origin::OpenaiOnce));
     let is_new = matches!(place, Where::New(..));
+    check_images(app, scope, &place, &question).await.map_err(|error| refused(error, param))?;
     let (conversation, parent) = match place {
         Where::New(grounding, origin) => (begin(app, scope, grounding, origin, &question).await?, None),
         Where::After(answer, grounding) => go_on(app, scope, answer, grounding, &question, &mut ask).await?,
@@ -87,6 +88,24 @@ pub(super) async fn ask(
         }
     };
     Ok(Held { app: app.clone(), scope, conversation, asked, stop: true, forget })
+}
+
+/// Refuses pictures that nobody would look at, before anything is begun or changed.
+async fn check_images(app: &App, scope: Scope, place: &Where, question: &Question) -> Result<(), Error> {
+    if question.images.is_empty() {
+        return Ok(());
+    }
+    let model = match place {
+        Where::New(grounding, _) => grounding.model.clone(),
+        Where::After(_, Some(Grounding { model: Some(model), .. })) => Some(model.clone()),
+        Where::After(answer, _) => {
+            let found = messages::find(&app.db, scope, *answer).await?.ok_or(Error::NotFound("previous response"))?;
+            conversations::find(&app.db, scope, found.conversation_id)
+                .await?
+                .and_then(|conversation| conversation.model)
+        }
+    };
+    chat::check_images(app, model.as_deref(), &question.images)
 }
 
 async fn begin(
@@ -133,7 +152,10 @@ async fn go_on(
 /// A refusal by the parameter's name in this API.
 fn refused(error: Error, param: &'static str) -> ApiError {
     match error {
-        Error::Invalid { field: "content" | "parts" | "query", problem } => {
+        Error::Invalid { field: "parts", problem } => {
+            ApiError::bad_request(param, format!("the question's pictures {problem}"))
+        }
+        Error::Invalid { field: "content" | "query", problem } => {
             ApiError::bad_request(param, format!("the question {problem}"))
         }
         Error::Invalid { field: "model", problem } => ApiError::bad_request("model", format!("`model` {problem}")),

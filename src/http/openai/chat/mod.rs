@@ -42,9 +42,9 @@ struct About {
     post, path = "/v1/chat/completions", tag = "openai", request_body = Completion,
     responses(
         (status = 200, content((Object = "application/json"), (String = "text/event-stream"))),
-        (status = 400, body = OpenAiError), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError),
-        (status = 413, body = OpenAiError), (status = 429, body = OpenAiError), (status = 502, body = OpenAiError),
-        (status = 503, body = OpenAiError),
+        (status = 400, body = OpenAiError), (status = 401, body = OpenAiError), (status = 403, body = OpenAiError),
+        (status = 404, body = OpenAiError), (status = 413, body = OpenAiError), (status = 429, body = OpenAiError),
+        (status = 502, body = OpenAiError), (status = 503, body = OpenAiError),
     )
 )]
 pub(in super::super) async fn complete(

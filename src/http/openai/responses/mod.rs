@@ -79,9 +79,9 @@ struct Kept {
     post, path = "/v1/responses", tag = "openai", request_body = Create,
     responses(
         (status = 200, content((Object = "application/json"), (String = "text/event-stream"))),
-        (status = 400, body = OpenAiError), (status = 401, body = OpenAiError), (status = 404, body = OpenAiError),
-        (status = 413, body = OpenAiError), (status = 429, body = OpenAiError), (status = 502, body = OpenAiError),
-        (status = 503, body = OpenAiError),
+        (status = 400, body = OpenAiError), (status = 401, body = OpenAiError), (status = 403, body = OpenAiError),
+        (status = 404, body = OpenAiError), (status = 413, body = OpenAiError), (status = 429, body = OpenAiError),
+        (status = 502, body = OpenAiError), (status = 503, body = OpenAiError),
     )
 )]
 pub(in super::super) async fn create(

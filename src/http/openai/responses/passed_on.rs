@@ -29,11 +29,12 @@ pub(super) async fn answer(
     streams: bool,
 ) -> Result<Response, ApiError> {
     let request = talk.into_request(provider.name(), wishes, app.settings.max_answer_tokens)?;
-    let (deltas, bill) = direct::ask(app, scope, provider, request).await.map_err(|error| match error.kind {
-        "too_long" => error.about("input"),
-        _ if error.surface == "max_completion_tokens" => error.about("max_output_tokens"),
-        _ => error,
-    })?;
+    let (deltas, bill) =
+        direct::ask(app, scope, provider, request).await.map_err(|error| match error.surface.as_str() {
+            "messages" => error.about("input"),
+            "max_completion_tokens" => error.about("max_output_tokens"),
+            _ => error,
+        })?;
     let passing = Passing { deltas: deltas.ready_chunks(DELTAS), writer, bill, begun: false, ending: None };
     if streams {
         return Ok(sse::reply(stream::unfold(Some(passing), Passing::next)));
