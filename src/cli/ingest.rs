@@ -6,7 +6,6 @@ mod moves;
 mod namesakes;
 mod progress;
 mod run;
-mod uploads;
 mod wait;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! One run: what is sent, what is left alone, what it came to.
 
+mod settle;
+
 use std::collections::{HashMap, HashSet};
 
 use footnote_ingest::cli::{Failure as Unread, IngestArgs, Plan, Report};
@@ -18,7 +20,6 @@ use super::super::output::Output;
 use super::inputs::{Finder, Input, Inputs};
 use super::moves::Gone;
 use super::namesakes;
-use super::uploads::Uploads;
 
 /// Bytes that are sent together.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
@@ -349,39 +350,6 @@ impl<'a> Run<'a> {
             }
             self.report.deleted += 1;
         }
-        Ok(())
-    }
-
-    /// Takes account of what turned out unreadable, also within archives and
-    /// mails. What lay in a folder and is no document is not kept as a failed one.
-    pub(super) async fn settle(&mut self) -> Result<(), Failure> {
-        let Some(collection) = self.collection else { return Ok(()) };
-        let path = format!("/api/v1/documents?collection={collection}&status=failed");
-        let failed: Vec<Document> = self.client.all(&path).await?;
-        let mut uploads = Uploads::new(self.client, self.known.values().chain(&failed));
-        for document in failed {
-            let Some(&Ours { done, walked }) = self.ours.get(&uploads.of(document.id).await?) else { continue };
-            // What lies within an upload was not counted.
-            if document.parent_id.is_none() {
-                let count = done.count(&mut self.report);
-                *count = count.saturating_sub(1);
-            }
-            let reason = document.failure_message.unwrap_or_default();
-            if walked && document.failure_code.as_deref() == Some("unsupported") {
-                match self.client.delete(&format!("/api/v1/documents/{}", document.id)).await {
-                    // With what it lay within.
-                    Err(ClientError::Refused { status: 404, .. }) => {}
-                    done => done?,
-                }
-                self.output.note(&format!("skipped: {}: {reason}", document.key));
-                self.report.skipped += 1;
-            } else {
-                self.report.failed.push(Unread { key: document.key, reason });
-            }
-        }
-        let detail: Detail = self.client.get(&format!("/api/v1/collections/{collection}")).await?;
-        self.report.chunks = u64::try_from(detail.progress.chunks).unwrap_or_default();
-        self.report.tokens = u64::try_from(detail.progress.tokens).unwrap_or_default();
         Ok(())
     }
 }
