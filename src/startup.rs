@@ -3,6 +3,7 @@
 
 mod connection;
 pub mod memory;
+mod opening;
 mod patient;
 mod server;
 mod tenancy;

@@ -15,10 +15,12 @@ use futures::future::BoxFuture;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, Service};
 
+use super::opening::{Opened, Version, hear};
 use super::patient::Patient;
 use crate::http::{Standing, Traffic};
 
@@ -36,6 +38,8 @@ const STALLED: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a client may take to hear that its connection is closed.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// What is said of a connection over which no request came.
+const NOTHING_ASKED: &str = "nothing was asked";
 /// Bytes of a request's head over HTTP/1, and of a reply that wait for its
 /// reader.
 const BUFFER: usize = 64 * 1024;
@@ -74,10 +78,15 @@ pub(super) async fn serve(
     let _ = stream.set_nodelay(true);
     let traffic = Traffic::opened();
     let visitor = TowerToHyperService::new(Visitor { router, peer, traffic: Arc::clone(&traffic) });
-    let stream = TokioIo::new(Patient::new(stream, STALLED, Arc::clone(&traffic)));
-    let connection = builder.serve_connection_with_upgrades(stream, visitor);
+    let stream = Patient::new(stream, STALLED, Arc::clone(&traffic));
+    let Some((version, stream)) = open(stream, peer, &stop).await else { return };
+    let builder = match version {
+        Version::One => builder.http1_only(),
+        Version::Two => builder.http2_only(),
+    };
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), visitor);
     tokio::pin!(connection);
-    let (mut stopping, mut next_look) = (false, UNUSED);
+    let (mut stopping, mut next_look) = (false, Duration::ZERO);
     loop {
         tokio::select! {
             ended = &mut connection => {
@@ -109,6 +118,25 @@ pub(super) async fn serve(
     }
 }
 
+/// Waits until it is clear what is spoken. None when nothing is, or `stop` is
+/// cancelled.
+async fn open<S: AsyncRead + Unpin>(
+    stream: S,
+    peer: SocketAddr,
+    stop: &CancellationToken,
+) -> Option<(Version, Opened<S>)> {
+    let heard = tokio::select! {
+        heard = tokio::time::timeout(UNUSED, hear(stream)) => heard,
+        () = stop.cancelled() => return None,
+    };
+    match heard {
+        Ok(Ok(heard)) => return Some(heard),
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+        Err(_) => tracing::debug!(%peer, why = NOTHING_ASKED, "connection closed"),
+    }
+    None
+}
+
 /// What is to be done with a connection.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
@@ -122,7 +150,7 @@ enum Verdict {
 
 fn judge(standing: Standing) -> Verdict {
     match standing {
-        Standing::Unused(time) if time >= UNUSED => Verdict::Useless("nothing was asked"),
+        Standing::Unused(time) if time >= UNUSED => Verdict::Useless(NOTHING_ASKED),
         Standing::Unused(time) => Verdict::Good(UNUSED.saturating_sub(time)),
         Standing::Idle(time) if time >= KEEP_ALIVE => Verdict::Rests,
         Standing::Idle(time) => Verdict::Good(KEEP_ALIVE.saturating_sub(time)),
@@ -170,7 +198,7 @@ mod tests {
         let second = Duration::from_secs(1);
         for (standing, expected) in [
             (Standing::Unused(second), Verdict::Good(UNUSED.saturating_sub(second))),
-            (Standing::Unused(UNUSED), Verdict::Useless("nothing was asked")),
+            (Standing::Unused(UNUSED), Verdict::Useless(NOTHING_ASKED)),
             (Standing::Idle(second), Verdict::Good(KEEP_ALIVE.saturating_sub(second))),
             (Standing::Idle(KEEP_ALIVE), Verdict::Rests),
             (Standing::Busy, Verdict::Good(LOOK)),
