@@ -272,7 +272,7 @@ pub(super) fn idempotency_key(
 
 async fn reply(app: &App, scope: Scope, asked: Asked, stream: bool) -> Result<Response, ApiError> {
     if stream {
-        return Ok(events(app, scope, asked.answer, 0).await?.into_response());
+        return events(app, scope, asked.answer, 0).await;
     }
     let answer = chat::wait(app, scope, asked.answer).await?;
     if answer.status == Status::Failed {

@@ -1,12 +1,10 @@
 //! Messages: reading them, following their streams, stopping them.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures::StreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -15,6 +13,7 @@ use super::caller::Caller;
 use super::error::{ApiError, Envelope};
 use super::extract::{Path, Query};
 use super::page::{Page, Size};
+use super::sse;
 use crate::app::App;
 use crate::chat;
 use crate::error::Error;
@@ -97,7 +96,7 @@ pub(super) async fn stream(
             .filter(|id| *id >= 0)
             .ok_or_else(|| ApiError::unprocessable("last_event_id", "`Last-Event-ID` is the number of an event"))?,
     };
-    Ok(events(&app, scope, message.id, after).await?.into_response())
+    events(&app, scope, message.id, after).await
 }
 
 /// Stops an answer; what there is of it is kept.
@@ -130,14 +129,11 @@ pub(super) async fn events(
     scope: footnote_ingest::scope::Scope,
     message: MessageId,
     after: i32,
-) -> Result<impl IntoResponse + use<>, ApiError> {
-    let events = chat::follow(app, scope, message, after).await?.map(|event| {
-        let (id, data) = (event.seq.to_string(), event.data.to_string());
-        let line = SseEvent::default().id(id).event(&event.name).data(data);
+) -> Result<Response, ApiError> {
+    let events = chat::follow(app, scope, message, after).await?;
+    Ok(sse::reply(events.map(|event| {
         // With the event, not with the connection: what comes again is the same bytes.
-        Ok::<_, Infallible>(if event.seq == 1 { line.retry(RECONNECT) } else { line })
-    });
-    // Proxies must not hold events back.
-    let headers = [("x-accel-buffering", "no"), ("cache-control", "no-store")];
-    Ok((headers, Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))))
+        let retry = (event.seq == 1).then_some(RECONNECT);
+        sse::numbered(event.seq, &event.name, &event.data, retry)
+    })))
 }

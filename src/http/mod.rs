@@ -49,6 +49,7 @@ mod search;
 mod security;
 mod shed;
 mod simple_chat;
+mod sse;
 mod tail;
 mod tools;
 mod traffic;

@@ -10,7 +10,7 @@
 //! * [`talk`]: what was said, whichever way it was written
 //! * [`target`]: who answers; [`direct`]: a provider, [`grounded`]: the documents
 //! * [`heard`], [`cited`]: the events of an answer, and where its citations stand
-//! * [`error`], [`extract`], [`ids`], [`list`], [`sse`]: what all resources share
+//! * [`error`], [`extract`], [`ids`], [`list`]: what all resources share
 
 mod chat;
 mod cited;
@@ -25,7 +25,6 @@ mod ids;
 mod list;
 mod models;
 mod responses;
-mod sse;
 mod stores;
 mod talk;
 mod target;

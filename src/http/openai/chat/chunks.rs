@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::super::error::ApiError;
+use super::super::super::sse;
 use super::super::error::OpenAiError;
-use super::super::sse;
 use super::About;
 use crate::llm::{FinishReason, ToolCall, Usage};
 

@@ -9,10 +9,11 @@ use futures::stream::{self, BoxStream};
 use serde_json::Value;
 
 use super::super::super::error::ApiError;
+use super::super::super::sse;
 use super::super::grounded::{self, Held, Where};
 use super::super::heard::{Ending, Heard, News};
 use super::super::target::Grounding;
-use super::super::{cited, ids, sse};
+use super::super::{cited, ids};
 use super::chunks::{Whole, Writer};
 use super::request::Completion;
 use super::{About, now};

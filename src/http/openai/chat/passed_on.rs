@@ -9,8 +9,8 @@ use futures::stream::{self, ReadyChunks};
 use uuid::Uuid;
 
 use super::super::super::error::ApiError;
+use super::super::super::sse;
 use super::super::direct::{self, Bill};
-use super::super::sse;
 use super::chunks::{Whole, Writer};
 use super::request::Completion;
 use super::{About, now};

@@ -9,9 +9,9 @@ use futures::stream::{self, ReadyChunks};
 use serde_json::Value;
 
 use super::super::super::error::ApiError;
+use super::super::super::sse;
 use super::super::direct::{self, Bill};
 use super::super::heard::Ending;
-use super::super::sse;
 use super::super::talk::{Talk, Wishes};
 use super::writer::Writer;
 use crate::app::App;

@@ -10,9 +10,10 @@ use futures::stream::{self, BoxStream};
 use serde_json::{Value, json};
 
 use super::super::super::error::ApiError;
+use super::super::super::sse;
+use super::super::cited;
 use super::super::grounded::Held;
 use super::super::heard::{Ending, Found, Heard, News};
-use super::super::{cited, sse};
 use super::writer::Writer;
 use crate::app::App;
 use crate::storage::events::Event;

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::super::error::ApiError;
+use super::super::super::sse;
 use super::super::error::OpenAiProblem;
 use super::super::heard::Ending;
-use super::super::{ids, sse};
+use super::super::ids;
 use crate::llm::{FinishReason, ToolCall, Usage};
 
 /// Writes one response.

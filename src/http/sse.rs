@@ -1,4 +1,5 @@
-//! Streams: frames of server-sent events, and signs of life between them.
+//! Streams: frames of server-sent events, and signs of life between them. Imports
+//! nothing of this crate.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -9,6 +10,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream, StreamExt};
 use serde::Serialize;
+use serde_json::Value;
 
 /// How often a silent stream says that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -31,6 +33,13 @@ pub(super) fn data(out: &mut Vec<u8>, value: &impl Serialize) {
 pub(super) fn event(out: &mut Vec<u8>, name: &str, value: &impl Serialize) {
     let _ = writeln!(out, "event: {name}");
     data(out, value);
+}
+
+/// An event with its number, and for its reader how long to wait before it comes
+/// again. It takes no more memory than it has bytes: many wait for slow readers.
+pub(super) fn numbered(number: i32, name: &str, value: &Value, retry: Option<Duration>) -> Vec<u8> {
+    let retry = retry.map(|retry| format!("retry: {}\n", retry.as_millis())).unwrap_or_default();
+    format!("id: {number}\nevent: {name}\ndata: {value}\n{retry}\n").into_bytes().into_boxed_slice().into_vec()
 }
 
 /// A reply that streams these frames; empty ones are left out.
@@ -63,6 +72,16 @@ mod tests {
         let mut out = Vec::new();
         event(&mut out, "a.b", &json!({ "text": "one\ntwo" }));
         assert_eq!(String::from_utf8(out).expect("text"), "event: a.b\ndata: {\"text\":\"one\\ntwo\"}\n\n");
+    }
+
+    #[test]
+    fn a_numbered_frame_takes_what_it_needs() {
+        let value = json!({ "text": "one\ntwo" });
+        let frame = numbered(7, "a.b", &value, None);
+        assert_eq!(frame.capacity(), frame.len());
+        assert_eq!(String::from_utf8(frame).expect("text"), "id: 7\nevent: a.b\ndata: {\"text\":\"one\\ntwo\"}\n\n");
+        let frame = numbered(1, "a.b", &json!({}), Some(Duration::from_secs(1)));
+        assert_eq!(String::from_utf8(frame).expect("text"), "id: 1\nevent: a.b\ndata: {}\nretry: 1000\n\n");
     }
 
     #[tokio::test(start_paused = true)]
