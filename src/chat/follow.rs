@@ -18,7 +18,7 @@ use crate::storage::{answers, events};
 /// How often the events of an answer that another process makes are looked for.
 const LOOK: Duration = Duration::from_millis(150);
 /// Stored events that are read at once: what waits for a slow reader.
-const PAGE: i64 = 32;
+const PAGE: i64 = 16;
 /// How often its maker is told that somebody listens.
 const SIGN: Duration = Duration::from_secs(5);
 
