@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use footnote::storage::database;
 use footnote::storage::embedded::{Config, EmbeddedPostgres, PORT, USER};
@@ -14,6 +15,9 @@ use crate::harness::folder;
 
 /// How a cluster is made; another way makes another template.
 const MAKING: &str = include_str!("../../src/storage/embedded/cluster.rs");
+
+/// Since when one that is not of this version is not used by another run.
+const LEFT: Duration = Duration::from_hours(24);
 
 /// Copies the template's `database` into this folder.
 pub async fn copy_to(folder: &Path) {
@@ -35,12 +39,16 @@ async fn ready() -> PathBuf {
 }
 
 async fn make(place: &Path, template: &Path) {
-    // Of other versions; and what a run that was killed left.
+    // Of other versions, which nobody uses any more; and what a run that was killed
+    // left.
     for entry in fs::read_dir(place).unwrap().flatten() {
-        if entry.path().is_dir() && entry.file_name().to_string_lossy().starts_with("template-") {
+        let made = entry.metadata().and_then(|about| about.modified()).unwrap();
+        let is_old = made.elapsed().is_ok_and(|age| age > LEFT);
+        if is_old && entry.path().is_dir() && entry.file_name().to_string_lossy().starts_with("template-") {
             fs::remove_dir_all(entry.path()).unwrap();
         }
     }
+    let _ = fs::remove_dir_all(template.with_extension("new"));
     // The database's user may not be able to enter the other place.
     let made = folder();
     let config = Config { data_dir: made.path().join("database"), bin_dir: None, guard_exe: Some(guard()) };
@@ -78,8 +86,9 @@ fn key() -> String {
     for file in files {
         hash.update(fs::read(file).unwrap());
     }
-    for name in ["FOOTNOTE_POSTGRES_BIN", "PATH"] {
-        hash.update(std::env::var(name).unwrap_or_default());
+    let named = ["FOOTNOTE_POSTGRES_BIN", "PATH"].map(|name| std::env::var_os(name).unwrap_or_default());
+    for folder in named.iter().flat_map(std::env::split_paths).filter(|folder| folder.join("initdb").exists()) {
+        hash.update(folder.as_os_str().as_encoded_bytes());
     }
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut installed: Vec<_> = installed.map(|entry| entry.file_name()).collect();
