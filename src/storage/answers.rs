@@ -343,16 +343,19 @@ pub async fn interrupt(db: impl PgExecutor<'_>, answers: &[Broken]) -> sqlx::Res
         r#"
         with ended as (
             select * from unnest($1::uuid[], $2::int[], $3::jsonb[], $4::jsonb[]) as one (id, seq, parts, receipt)
-        ), told as (
-            insert into message_events (message_id, seq, name, data)
-            select id, seq, 'message.interrupted',
-                   json_build_object('message_id', id, 'reason', 'the service was restarted')
+        ), there as (
+            update messages m
+            set status = 'interrupted', parts = ended.parts, receipt = ended.receipt, lease_until = null,
+                updated_at = now()
             from ended
+            where m.id = ended.id
+            returning m.id
         )
-        update messages m
-        set status = 'interrupted', parts = ended.parts, receipt = ended.receipt, lease_until = null, updated_at = now()
+        insert into message_events (message_id, seq, name, data)
+        select id, seq, 'message.interrupted',
+               json_build_object('message_id', id, 'reason', 'the service was restarted')
         from ended
-        where m.id = ended.id
+        join there using (id)
         "#,
         &ids as _,
         &seqs,

@@ -41,23 +41,25 @@ impl Unread {
     }
 }
 
-/// Appends events.
+/// Appends events of an answer.
 ///
 /// # Errors
-/// What the database says.
+/// As [`append_all`].
 pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event]) -> sqlx::Result<()> {
     let seqs: Vec<i32> = events.iter().map(|event| event.seq).collect();
-    let names: Vec<String> = events.iter().map(|event| event.name.clone()).collect();
+    let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
     let data: Vec<String> = events.iter().map(|event| event.data.to_string()).collect();
     sqlx::query!(
         r#"
+        with held as materialized (select id from messages where id = $1 for key share)
         insert into message_events (message_id, seq, name, data)
-        select $1, seq, name, data::json
+        select held.id, new.seq, new.name, new.data::json
         from unnest($2::int[], $3::text[], $4::text[]) as new (seq, name, data)
+        left join held on true
         "#,
         message as _,
         &seqs,
-        &names,
+        &names as _,
         &data,
     )
     .execute(db)
@@ -74,8 +76,11 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
 /// all of its events, since the log is written in its order. See "Asynchronous
 /// Commit" in Postgres's manual.
 ///
+/// Their messages are locked as a foreign key would lock them, but each once: one
+/// that is being deleted is waited for, and its events are refused afterwards.
+///
 /// # Errors
-/// What the database says.
+/// What the database says, of a message that is not there too.
 pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)]) -> sqlx::Result<()> {
     let messages: Vec<MessageId> = events.iter().map(|(message, _)| *message).collect();
     let seqs: Vec<i32> = events.iter().map(|(_, event)| event.seq).collect();
@@ -83,10 +88,13 @@ pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)])
     let data: Vec<String> = events.iter().map(|(_, event)| event.data.to_string()).collect();
     sqlx::query!(
         r#"
-        with this_commit as (select set_config('synchronous_commit', 'off', true))
+        with this_commit as (select set_config('synchronous_commit', 'off', true)),
+        held as materialized (select id from messages where id = any($1) order by id for key share)
         insert into message_events (message_id, seq, name, data)
-        select message_id, seq, name, data::json
-        from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as new (message_id, seq, name, data), this_commit
+        select held.id, new.seq, new.name, new.data::json
+        from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as new (message_id, seq, name, data)
+        cross join this_commit
+        left join held on held.id = new.message_id
         "#,
         &messages as _,
         &seqs,

@@ -33,6 +33,7 @@ mod discarded;
 mod edits;
 mod embedded_postgres;
 mod estate;
+mod event_rows;
 mod every_way;
 mod fair_shares;
 mod fences;

@@ -1,0 +1,79 @@
+//! The events of an answer go with its message, and come with none that is not
+//! there.
+
+use footnote::ids::MessageId;
+use footnote::storage::events::{self, Event};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::harness::TestApp;
+
+async fn count(db: &PgPool, message: Uuid) -> i64 {
+    let counted = sqlx::query_scalar("select count(*) from message_events where message_id = $1");
+    counted.bind(message).fetch_one(db).await.unwrap()
+}
+
+/// Asks in a conversation of its own; the paths of both, and the answer.
+async fn answered(app: &TestApp) -> (String, Uuid) {
+    let messages = app.conversation().await;
+    let told = app.events(&messages, &json!({ "content": "What is a valve?", "stream": true })).await;
+    let started: &Value = &told.first().expect("it begins").data;
+    (messages.trim_end_matches("/messages").to_owned(), started["message_id"].as_str().unwrap().parse().unwrap())
+}
+
+fn event(seq: i32) -> Event {
+    Event { seq, name: "text.delta".into(), data: json!({ "text": "word " }) }
+}
+
+#[tokio::test]
+async fn events_go_with_their_message_and_no_others() {
+    let app = TestApp::start().await;
+    let (gone, of_gone) = answered(&app).await;
+    let (_, of_kept) = answered(&app).await;
+    let kept = count(&app.db, of_kept).await;
+    assert!(count(&app.db, of_gone).await > 0 && kept > 0);
+    assert_eq!(app.delete(&gone).await.status, 204);
+    assert_eq!((count(&app.db, of_gone).await, count(&app.db, of_kept).await), (0, kept));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_there_gets_no_events() {
+    let app = TestApp::start().await;
+    let (_, message) = answered(&app).await;
+    let (before, message, nobodys) = (count(&app.db, message).await, MessageId(message), MessageId::new());
+    let (here, there) = (event(1_000), event(1));
+    // All or none.
+    assert!(events::append_all(&app.db, &[(message, &here), (nobodys, &there)]).await.is_err());
+    assert!(events::append(&app.db, nobodys, &[there]).await.is_err());
+    assert_eq!((count(&app.db, message.0).await, count(&app.db, nobodys.0).await), (before, 0));
+    events::append_all(&app.db, &[(message, &here)]).await.unwrap();
+    events::append(&app.db, message, &[event(1_001)]).await.unwrap();
+    assert_eq!(count(&app.db, message.0).await, before + 2);
+    // A number that is taken is an error, as before.
+    assert!(events::append(&app.db, message, &[here]).await.is_err());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_writes_events_of_a_message_that_is_being_deleted_waits_and_is_refused() {
+    let app = TestApp::start().await;
+    let (_, message) = answered(&app).await;
+    let mut deleting = app.db.begin().await.unwrap();
+    sqlx::query("delete from messages where id = $1").bind(message).execute(&mut *deleting).await.unwrap();
+    let db = app.db.clone();
+    let writing = tokio::spawn(async move {
+        let last = event(1_000);
+        events::append_all(&db, &[(MessageId(message), &last)]).await
+    });
+    let waits = "select exists (select from pg_locks where not granted)";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&app.db).await.unwrap() {
+        assert!(!writing.is_finished(), "it did not wait");
+        tokio::task::yield_now().await;
+    }
+    deleting.commit().await.unwrap();
+    assert!(writing.await.unwrap().is_err());
+    assert_eq!(count(&app.db, message).await, 0);
+    app.stop().await;
+}
