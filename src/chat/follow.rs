@@ -189,6 +189,7 @@ impl Reader {
     /// The next stored events that it has not read. None when they cannot be
     /// had: the stream ends, and its reader comes again.
     async fn stored(&self) -> Option<Vec<Waiting>> {
+        let _turn = self.app.hub.turn().await?;
         match events::page(&self.app.db, self.scope, self.message, self.after, Some(PAGE)).await {
             Ok(stored) => Some(stored.into_iter().map(Waiting::Stored).collect()),
             Err(error) => {

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::ids::MessageId;
@@ -18,13 +18,20 @@ use crate::storage::events::Event;
 /// Events of an answer that are kept in memory for its readers.
 const RING: usize = 64;
 
+/// Readers who are given stored events at once. A statement takes more memory while
+/// it waits for a connection than a reader does, and those who read should leave
+/// connections to those who ask.
+const GIVEN: usize = 4;
+
 /// How long answers may take to end when the service does.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers under way in this process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
     live: Mutex<HashMap<MessageId, Arc<Live>>>,
+    /// Turns of those who are given stored events.
+    turns: Semaphore,
     /// Events of answers for whose absent readers somebody listens.
     held: Mutex<HashSet<(MessageId, i32)>>,
 }
@@ -83,7 +90,19 @@ pub(super) enum Next {
     Stored,
 }
 
+impl Default for Hub {
+    fn default() -> Self {
+        Self { live: Mutex::default(), turns: Semaphore::new(GIVEN), held: Mutex::default() }
+    }
+}
+
 impl Hub {
+    /// Waits for a reader's turn to be given stored events, and takes it until what
+    /// is returned is dropped.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
+    }
+
     /// Opens the stream of an answer that is about to be made.
     pub(super) fn open(&self, message: MessageId) -> Arc<Live> {
         let live = Arc::new(Live {

@@ -84,7 +84,8 @@ pub(super) async fn serve(
         Version::One => builder.http1_only(),
         Version::Two => builder.http2_only(),
     };
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), visitor);
+    // The one with upgrades, which nothing here needs, would listen once more.
+    let connection = builder.serve_connection(TokioIo::new(stream), visitor);
     tokio::pin!(connection);
     let (mut stopping, mut next_look) = (false, Duration::ZERO);
     loop {
