@@ -40,6 +40,7 @@ mod fences;
 mod files;
 mod fleet;
 mod forced_errors;
+mod formats_folder;
 mod framing;
 mod frozen;
 mod hardening;
