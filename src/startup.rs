@@ -151,6 +151,9 @@ impl Service {
         };
         let workers = Workers::start(&app.corpus).await?;
         let jobs = (role != Role::Command).then(|| Jobs::start(&app));
+        if role != Role::Command {
+            memory::keep_tidy();
+        }
         if role == Role::Server {
             app.limits.keep();
         }

@@ -46,6 +46,9 @@ const CUT_WITHIN: u64 = 120;
 /// its first answers, and longer for a longer test.
 const CALM: Duration = Duration::from_secs(5);
 const CALM_SHARE: u64 = 10;
+/// Seconds until what their rush took is given back: hundreds of requests at once take
+/// memory for a moment, whoever sends them.
+const RUSH: u64 = 30;
 /// Those who read as fast as they can.
 const OTHERS: usize = 4;
 /// Texts that the model says, their pieces, and milliseconds before each.
@@ -122,14 +125,18 @@ impl Others<'_> {
     }
 
     /// Reads while `work` goes on, and looks how much memory there is; returns
-    /// the most, and what came of the work.
-    async fn beside<T>(&self, work: impl Future<Output = T>, alarm: u64) -> (u64, T) {
+    /// the most from so many seconds on, and what came of the work.
+    async fn beside<T>(&self, work: impl Future<Output = T>, alarm: u64, from: u64) -> (u64, T) {
         let over = Cell::new(false);
         let most = Cell::new(0);
+        let began = Instant::now();
         let looking = async {
             while !over.get() {
-                most.set(most.get().max(resident(&self.server.child)));
-                assert!(most.get() <= alarm, "{} MiB are in memory", most.get() >> 20);
+                let now = resident(&self.server.child);
+                assert!(now <= alarm, "{} MiB are in memory", now >> 20);
+                if began.elapsed() >= Duration::from_secs(from) {
+                    most.set(most.get().max(now));
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
@@ -213,7 +220,7 @@ async fn readers_of_a_byte_a_second_cost_next_to_nothing_and_read_on_later() {
         slowest: Cell::default(),
     };
     let calm = CALM.max(Duration::from_secs(seconds / CALM_SHARE));
-    let (before, ()) = others.beside(tokio::time::sleep(calm), u64::MAX).await;
+    let (before, ()) = others.beside(tokio::time::sleep(calm), u64::MAX, 0).await;
     let (calm, slowest_calm) = (others.asked.get(), others.slowest.take());
     let trickling = async {
         let mut slow = Vec::new();
@@ -223,7 +230,8 @@ async fn readers_of_a_byte_a_second_cost_next_to_nothing_and_read_on_later() {
         join_all(slow.iter_mut().map(|reader| reader.trickle(seconds))).await;
         slow
     };
-    let (most, slow) = others.beside(trickling, before + ALARM).await;
+    let rush = if seconds > RUSH { RUSH } else { 0 };
+    let (most, slow) = others.beside(trickling, before + ALARM, rush).await;
     let rise = most.saturating_sub(before);
     eprintln!(
         "{readers} readers of a byte a second for {seconds} s: {} MiB before, {} MiB more, {} KiB for each; {} answers \
