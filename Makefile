@@ -36,7 +36,7 @@ test: ## Everything that CI runs: lints, checks, tests
 try: ## Some tests, built soon: TEST="part of a name"
 	@scripts/ensure-build-tools.sh --test
 	@[ -n "$(TEST)" ] || { echo 'usage: make try TEST="part of a name"' >&2; exit 2; }
-	@$(ENV); cargo nextest run --config scripts/quick.toml --release --workspace --locked -E 'test($(TEST))'
+	@$(ENV); cargo nextest run "$${for_tests[@]}" --release --workspace --locked -E 'test($(TEST))'
 
 lint: ## The checks of `make test` without the tests
 	@scripts/test.sh tools fmt clippy doc deny scripts compose

@@ -47,6 +47,11 @@ apt_install() {
     "${apt[@]}" install --no-install-recommends "$@" >&2
 }
 
+# How tests are built, and what they run beside: soon, and with the places where
+# they let something go wrong.
+# shellcheck disable=SC2034
+for_tests=(--config scripts/quick.toml --features fault-points)
+
 # The SQL in the code is checked against the committed `.sqlx`, never against a
 # database that happens to be set.
 export SQLX_OFFLINE="${SQLX_OFFLINE:-true}"

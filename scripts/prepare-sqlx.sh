@@ -72,7 +72,7 @@ touch -c src/lib.rs src/main.rs ingest/src/lib.rs
 find tests ingest/tests benches ingest/benches -name '*.rs' -exec touch {} + 2>/dev/null || true
 # The same artefacts as those of the tests, so that nothing is built for this alone.
 DATABASE_URL="postgres://footnote@localhost/footnote?host=$tmp" SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$out" \
-    cargo --config scripts/quick.toml test --release --workspace --locked --no-run --quiet ||
+    cargo test "${for_tests[@]}" --release --workspace --locked --no-run --quiet ||
     die "the code does not build against the migrations; see above"
 
 count=$(find "$out" -name 'query-*.json' | wc -l)

@@ -8,7 +8,9 @@ cd "$(dirname "$0")/.."
 
 amount() { [ -n "${!1:-}" ] || export "$1=$2"; }
 amount FOOTNOTE_KILLS 50
+amount FOOTNOTE_FAULT_RUNS 100
 amount FOOTNOTE_DELETIONS 1000
+amount FOOTNOTE_DISK_CYCLES 20
 amount FOOTNOTE_DELETE_KILLS 20
 amount FOOTNOTE_OPERATIONS 100000
 amount FOOTNOTE_RESTARTS 120
@@ -54,4 +56,4 @@ amount FOOTNOTE_PROXY_SECONDS 60
 amount FOOTNOTE_ROLLS 50
 amount FOOTNOTE_OVERLOAD_SECONDS 60
 
-cargo nextest run --release --workspace --locked --profile soak --run-ignored all "$@"
+cargo nextest run --release --workspace --locked --features fault-points --profile soak --run-ignored all "$@"

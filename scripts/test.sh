@@ -46,7 +46,7 @@ run() {
     tools) tools ;;
     fmt) cargo fmt --all --check ;;
     sql) scripts/prepare-sqlx.sh --check ;;
-    clippy) cargo clippy --release --workspace --all-targets --locked -- -D warnings ;;
+    clippy) cargo clippy --release --workspace --all-targets --locked --features fault-points -- -D warnings ;;
     doc) RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --workspace --locked ;;
     # Advisories need their database from the network; `cargo deny check
     # advisories` asks for them where it can be reached.
@@ -57,10 +57,10 @@ run() {
     web) scripts/web.sh check ;;
     clients) scripts/clients.sh ;;
     browser) scripts/browser.sh ;;
-    doctests) cargo --config scripts/quick.toml test --doc --release --workspace --locked ;;
+    doctests) cargo test "${for_tests[@]}" --doc --release --workspace --locked ;;
     # One more than processors: most tests wait for something now and then.
     tests)
-        cargo nextest run --config scripts/quick.toml --release --workspace --locked \
+        cargo nextest run "${for_tests[@]}" --release --workspace --locked \
             --test-threads "$(($(getconf _NPROCESSORS_ONLN) + 1))"
         ;;
     *) die "no step \`$1\`; there are: ${all[*]}" ;;

@@ -12,5 +12,6 @@ fn main() -> ExitCode {
         return code;
     }
     footnote::startup::memory::settle();
+    footnote_ingest::fault::arm();
     footnote::cli::main()
 }

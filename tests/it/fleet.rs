@@ -1,10 +1,11 @@
 //! Several processes on one private Postgres: with a Qdrant server, where
 //! `QDRANT_URL` names one, or one process with the embedded index.
 
-use std::process::{Child, Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use footnote::config::Settings;
 use footnote::storage::embedded::EmbeddedPostgres;
+use footnote_ingest::config::Config as CorpusConfig;
 use footnote_ingest::corpus::{Corpus, Incoming};
 use footnote_ingest::ids::CollectionId;
 use footnote_ingest::scope::Scope;
@@ -98,6 +99,19 @@ impl Fleet {
 
     pub fn serve(&self) -> Server {
         self.footnote.serve_with(self.environment.clone())
+    }
+
+    /// A server with more in its environment, whose log goes elsewhere; none when it
+    /// ends before it answers.
+    pub fn try_serve(&self, more: Option<(&'static str, String)>, log: impl Into<Stdio>) -> Option<Server> {
+        self.footnote.try_serve(self.environment.iter().cloned().chain(more), log)
+    }
+
+    /// What a process with the embedded index left behind.
+    pub async fn left(&self) -> Corpus {
+        let data_dir = self.footnote.data.path().join("data");
+        let config = Settings { data_dir, ..self.settings.clone() }.corpus();
+        Corpus::open(self.db.clone(), CorpusConfig { parser_program: None, ..config }).await.unwrap()
     }
 
     pub fn doctor(&self) -> Output {

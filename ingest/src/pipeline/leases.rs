@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::contained;
 use crate::corpus::Corpus;
+use crate::error::Result;
+use crate::fault::{self, Place};
 use crate::ids::JobId;
 use crate::store::jobs::{self, Claim, LEASE};
 
@@ -39,7 +42,7 @@ impl Leases {
         if claims.is_empty() {
             return;
         }
-        if let Err(error) = jobs::release(&corpus.db, &claims).await {
+        if let Err(error) = give_back(corpus, &claims).await {
             // They come back by themselves when the leases run out.
             tracing::warn!(%error, claims = claims.len(), "claims could not be given back");
         }
@@ -50,6 +53,11 @@ impl Leases {
     }
 }
 
+async fn give_back(corpus: &Corpus, claims: &[Claim]) -> Result<()> {
+    fault::may_happen(Place::Releasing).await?;
+    Ok(jobs::release(&corpus.db, claims).await?)
+}
+
 /// Keeps the leases of all lines, and puts back what other workers left behind,
 /// until it is dropped.
 pub(super) async fn heartbeat(corpus: Corpus, lines: Vec<Leases>, work: Arc<Notify>) {
@@ -58,19 +66,11 @@ pub(super) async fn heartbeat(corpus: Corpus, lines: Vec<Leases>, work: Arc<Noti
     loop {
         tick.tick().await;
         for leases in &lines {
-            let held = leases.all();
-            if held.is_empty() {
-                continue;
-            }
-            match jobs::renew(&corpus.db, &held).await {
-                Ok(renewed) if renewed.len() < held.len() => {
-                    tracing::debug!(lost = held.len() - renewed.len(), "claims were finished or lost meanwhile");
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "leases could not be renewed"),
+            if let Err(error) = contained(renew(&corpus, leases)).await {
+                tracing::warn!(%error, "leases could not be renewed");
             }
         }
-        match jobs::recover(&corpus.db, false).await {
+        match contained(async { Ok(jobs::recover(&corpus.db, false).await?) }).await {
             Ok(0) => {}
             Ok(jobs) => {
                 tracing::warn!(jobs, "work of vanished workers was put back");
@@ -79,4 +79,17 @@ pub(super) async fn heartbeat(corpus: Corpus, lines: Vec<Leases>, work: Arc<Noti
             Err(error) => tracing::warn!(%error, "work of vanished workers could not be put back"),
         }
     }
+}
+
+async fn renew(corpus: &Corpus, leases: &Leases) -> Result<()> {
+    fault::may_happen(Place::Renewing).await?;
+    let held = leases.all();
+    if held.is_empty() {
+        return Ok(());
+    }
+    let renewed = jobs::renew(&corpus.db, &held).await?;
+    if renewed.len() < held.len() {
+        tracing::debug!(lost = held.len() - renewed.len(), "claims were finished or lost meanwhile");
+    }
+    Ok(())
 }

@@ -18,10 +18,12 @@ mod sift;
 mod vectors;
 mod words;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -112,6 +114,12 @@ impl Drop for Workers {
     }
 }
 
+/// What comes of `work`, or that it panicked: a line goes on after either, and what
+/// it held is not kept from others by a heartbeat that outlives it.
+async fn contained<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or(Err(Error::Panicked))
+}
+
 /// One line of work: rounds until told to stop, with waits between when there
 /// is nothing to do or when a round fails.
 trait Rounds: Send {
@@ -140,7 +148,7 @@ trait Rounds: Send {
                 self.corpus().refresh().await?;
                 self.round(&stop).await
             };
-            let pause = match round.await {
+            let pause = match contained(round).await {
                 Ok(Round::Worked) => {
                     (wait, failed) = (FIRST_WAIT, false);
                     self.corpus().stalled.send_if_modified(|stalled| stalled.take().is_some());

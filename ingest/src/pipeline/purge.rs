@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Round, Rounds};
 use crate::corpus::Corpus;
 use crate::error::Result;
+use crate::fault::{self, Place};
 use crate::ids::{RevisionId, UserId};
 use crate::scope::Scope;
 use crate::store::{originals, purges, usage};
@@ -42,15 +43,19 @@ impl Rounds for Line {
         }
         for (owner, revisions) in by_owner {
             let scope = Scope::stored(owner);
-            for index in self.corpus.spaces.indexes() {
-                index.purge(scope, &revisions).await?;
-            }
+            fault::may_happen(Place::Purging).await?;
+            self.take_out(scope, &revisions).await?;
+            fault::may_happen(Place::PurgeFlushed).await?;
             let mut tx = self.corpus.db.begin().await?;
             // Who deletes a collection or an account takes the same rows away.
             usage::take_turn(&mut tx, &[owner]).await?;
             purges::finish(&mut tx, &revisions).await?;
             originals::drop_unreferenced(&mut tx, scope).await?;
+            fault::may_happen(Place::Forgetting).await?;
             tx.commit().await?;
+            // Whoever wrote points between the two saw that they were being purged,
+            // and queued nothing; whoever writes them now sees that the rows are gone.
+            self.take_out(scope, &revisions).await?;
         }
         Ok(Round::Worked)
     }
@@ -59,5 +64,12 @@ impl Rounds for Line {
 impl Line {
     pub(super) fn new(corpus: Corpus) -> Self {
         Self { corpus, first: true }
+    }
+
+    async fn take_out(&self, scope: Scope, revisions: &[RevisionId]) -> Result<()> {
+        for index in self.corpus.spaces.indexes() {
+            index.purge(scope, revisions).await?;
+        }
+        Ok(())
     }
 }

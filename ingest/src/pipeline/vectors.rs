@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::leases::Leases;
-use super::{Round, Rounds, Signals, sift};
+use super::{Round, Rounds, Signals, contained, sift};
 use crate::context::{contextual, meaningful_title};
 use crate::corpus::Corpus;
 use crate::document::{Chunk, Span, slice_all};
 use crate::error::{Error, Result};
+use crate::fault::{self, Place};
 use crate::ids::{DocumentId, EmbeddingId, JobId, RevisionId, UserId, WorkerId};
 use crate::index::point_id;
 use crate::rights;
@@ -51,7 +52,7 @@ impl Rounds for Line {
     }
 
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
-        let done = self.embed_all(stop).await;
+        let done = contained(self.embed_all(stop)).await;
         self.held.clear();
         self.leases.release(&self.corpus).await;
         match done? {
@@ -125,6 +126,9 @@ impl Line {
         let room = i64::try_from(room).unwrap_or(i64::MAX);
         let claims = jobs::claim(&self.corpus.db, self.worker, Step::Embed, room, i64::MAX / 2).await?;
         self.leases.add(&claims);
+        if !claims.is_empty() {
+            fault::may_happen(Place::EmbedClaimed).await?;
+        }
         self.held.extend(claims.into_iter().map(|claim| (claim.id, (claim, -1))));
         Ok(())
     }
@@ -211,6 +215,7 @@ pub(super) async fn embed(corpus: &Corpus, space: &Space, window: &[Unembedded])
             texts.push(input);
         }
     }
+    fault::may_happen(Place::Embedding).await?;
     let mut batches = space.embedder.bulk_batches(texts);
     let mut failure = None;
     let mut made: Vec<(UserId, EmbeddingId, Vec<f32>)> = Vec::new();
@@ -226,7 +231,9 @@ pub(super) async fn embed(corpus: &Corpus, space: &Space, window: &[Unembedded])
             known.extend(made.drain(..).map(|(owner, id, vector)| ((owner, id), vector)));
         }
     }
+    fault::may_happen(Place::Embedded).await?;
     embeddings::keep(&corpus.db, model, &made).await?;
+    fault::may_happen(Place::Kept).await?;
     known.extend(made.into_iter().map(|(owner, id, vector)| ((owner, id), vector)));
     if let Some(error) = failure {
         return Err(error);
@@ -291,6 +298,7 @@ async fn store(
     vectors: Vec<Vec<f32>>,
 ) -> Result<Vec<JobId>> {
     write(space, window, vectors).await?;
+    fault::may_happen(Place::VectorsFlushed).await?;
     let mut tx = corpus.db.begin().await?;
     if !generations::hold_live(&mut tx, space.generation).await? {
         return Err(Error::ChangedOver);
@@ -306,7 +314,9 @@ async fn store(
     chunks::mark_embedded(&mut *tx, &revisions, &ordinals).await?;
     stages::finish(&mut *tx, &documents.into_iter().collect::<Vec<_>>()).await?;
     let done = jobs::finish(&mut tx, &held).await?;
+    fault::may_happen(Place::Finishing).await?;
     tx.commit().await?;
+    fault::may_happen(Place::Finished).await?;
     let lost = claims.iter().map(|claim| claim.id).filter(|job| !held.contains(job));
     Ok(done.into_iter().chain(lost).collect())
 }

@@ -17,11 +17,12 @@ use pace::Pace;
 use prepare::{Prepared, prepare};
 
 use super::leases::Leases;
-use super::{Round, Rounds, Signals};
+use super::{Round, Rounds, Signals, contained};
 use crate::chunk::CHUNKER_VERSION;
 use crate::context::contextual;
 use crate::corpus::Corpus;
 use crate::error::Result;
+use crate::fault::{self, Place};
 use crate::ids::{JobId, WorkerId};
 use crate::index::{Point, point_id};
 use crate::parse::PARSER_VERSION;
@@ -53,7 +54,7 @@ impl Rounds for Line {
     }
 
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
-        let done = self.empty_queue(stop).await;
+        let done = contained(self.empty_queue(stop)).await;
         self.leases.release(&self.corpus).await;
         done
     }
@@ -80,6 +81,9 @@ impl Line {
                 break;
             }
             self.leases.add(&claims);
+            fault::may_happen(Place::Claimed).await?;
+            // What has no room in the index would be read and stored at each attempt.
+            self.corpus.check_disk(0)?;
             self.signals.words_busy.store(true, Ordering::Release);
             worked = Round::Worked;
             let space = self.corpus.live();
@@ -120,8 +124,18 @@ async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -
         return Ok(());
     }
     let documents = Arc::new(documents);
-    index(corpus, space, &documents).await?;
-    publish::publish(corpus, space, &documents).await
+    fault::may_happen(Place::Stored).await?;
+    let shown = contained(async {
+        index(corpus, space, &documents).await?;
+        fault::may_happen(Place::PointsFlushed).await?;
+        publish::publish(corpus, space, &documents).await
+    })
+    .await;
+    // Some points may be there all the same when it failed.
+    if !matches!(shown, Ok(true)) {
+        publish::clear(corpus, &documents).await?;
+    }
+    shown.map(|_| ())
 }
 
 /// Not visible yet: no document names these revisions. Returns the jobs whose
@@ -142,6 +156,7 @@ async fn insert_rows(corpus: &Corpus, space: &Space, prepared: &[Prepared]) -> R
     for window in cut.chunks(WINDOW) {
         chunks::insert(&mut *tx, window).await?;
     }
+    fault::may_happen(Place::Storing).await?;
     tx.commit().await?;
     Ok(held)
 }

@@ -13,6 +13,7 @@ use crate::context::{contextual, meaningful_title};
 use crate::corpus::Corpus;
 use crate::document::{Chunk, Member, Parsed, slice_all};
 use crate::error::{Error, Result};
+use crate::fault::{self, Place};
 use crate::ids::{EmbeddingId, JobId, RevisionId};
 use crate::parse::{MAX_DEPTH, ParseError};
 use crate::reader::Unread;
@@ -98,8 +99,11 @@ async fn read(
     claim: Claim,
     mut queued: Queued,
 ) -> std::result::Result<Prepared, Unread> {
+    let ours = |error: Error| Unread::Failed(error.to_string());
     let bytes = std::mem::take(&mut queued.bytes);
+    fault::may_happen(Place::Reading).await.map_err(ours)?;
     let parsed = corpus.reader.read(bytes, &queued.key, queued.media_type.as_deref()).await?;
+    fault::may_happen(Place::Read).await.map_err(ours)?;
     let (corpus, space) = (corpus.clone(), Arc::clone(space));
     let cut = tokio::task::spawn_blocking(move || cut(&corpus, &space, claim, queued, parsed));
     cut.await.map_err(|_| Unread::Failed("the chunker ended early".to_owned()))?
@@ -129,6 +133,7 @@ fn cut(
     queued: Queued,
     parsed: Parsed,
 ) -> std::result::Result<Prepared, Unread> {
+    fault::may_happen_in_thread(Place::Cutting).map_err(|error| Unread::Failed(error.to_string()))?;
     check_members(corpus, queued.depth, &parsed)?;
     let config = ChunkConfig { max_tokens: corpus.config.max_chunk_tokens, ..ChunkConfig::default() };
     let chunks = chunk::chunk(&parsed, space.embedder.tokens(), &config);

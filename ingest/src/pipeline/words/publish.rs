@@ -8,6 +8,7 @@ use super::prepare::{Batch, Prepared};
 use super::refuse::{self, Refused};
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
+use crate::fault::{self, Place};
 use crate::ids::{JobId, RevisionId, UserId};
 use crate::parse::ParseError;
 use crate::quota::Usage;
@@ -51,13 +52,12 @@ fn growth(document: &Prepared) -> Usage {
 }
 
 /// Visible from this commit on; what it replaces is queued for purging, what
-/// its file holds is queued to be read.
-pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepared]) -> Result<()> {
+/// its file holds is queued to be read. Returns whether that is so of all of them:
+/// the others were changed or deleted meanwhile.
+pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepared]) -> Result<bool> {
     let claims: Vec<Claim> = documents.iter().map(|document| document.claim).collect();
     let mut tx = corpus.db.begin().await?;
     let owners = documents.iter().map(|document| document.queued.owner);
-    let made: (Vec<RevisionId>, Vec<UserId>) =
-        documents.iter().map(|document| (document.revision, document.queued.owner)).unzip();
     let mut gate = Gate::open(&mut tx, corpus.config.quotas, owners).await?;
     if !generations::hold_live(&mut tx, space.generation).await? {
         return Err(Error::ChangedOver);
@@ -73,13 +73,20 @@ pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepare
     for refused in &refused {
         refuse::give_up(&mut tx, refused).await?;
     }
+    fault::may_happen(Place::Publishing).await?;
     tx.commit().await?;
+    fault::may_happen(Place::Published).await?;
     refused.iter().for_each(refuse::tell);
-    if published + refused.len() < claims.len() {
-        // Changed or deleted meanwhile: these will never be current.
-        purges::enqueue_stranded(&corpus.db).await?;
-        purges::enqueue_gone(&corpus.db, &made.0, &made.1).await?;
-    }
+    Ok(published + refused.len() == claims.len())
+}
+
+/// Queues what was changed or deleted meanwhile for purging, once its points are
+/// there: it will never be current.
+pub(super) async fn clear(corpus: &Corpus, documents: &[Prepared]) -> Result<()> {
+    let (revisions, owners): (Vec<RevisionId>, Vec<UserId>) =
+        documents.iter().map(|document| (document.revision, document.queued.owner)).unzip();
+    purges::enqueue_stranded(&corpus.db).await?;
+    purges::enqueue_gone(&corpus.db, &revisions, &owners).await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use super::super::backoff;
 use crate::corpus::Corpus;
 use crate::error::Result;
+use crate::fault::{self, Place};
 use crate::ids::DocumentId;
 use crate::reader::Unread;
 use crate::scope::Scope;
@@ -48,6 +49,7 @@ pub(super) async fn refuse(corpus: &Corpus, refused: &Refused) -> Result<()> {
         let (code, message) = refused.told();
         jobs::retry(&mut tx, refused.claim.id, backoff::delay(refused.claim.attempts), code, &message).await?;
     }
+    fault::may_happen(Place::Refusing).await?;
     tx.commit().await?;
     tell(refused);
     Ok(())
