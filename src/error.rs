@@ -2,6 +2,7 @@
 //! HTTP: each front door translates it once.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -131,22 +132,47 @@ impl Error {
     /// for is to be asked for again shortly.
     #[must_use]
     pub fn waited_for(&self) -> Option<&'static str> {
+        let Self::Storage(error) = self else { return None };
+        match error {
+            sqlx::Error::PoolTimedOut => Some("all database connections are in use"),
+            sqlx::Error::Io(_) => Some(AWAY),
+            error => match error.as_database_error()?.code()?.as_ref() {
+                LOCK_NOT_AVAILABLE => Some("what this needs is in use elsewhere"),
+                DISK_FULL => Some("the database's disk is full"),
+                code if GOING_OR_COMING.contains(&code) => Some(AWAY),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether there is no room on the disk: nothing was stored, and that passes
+    /// when somebody frees some.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Storage(sqlx::Error::PoolTimedOut) => Some("all database connections are in use"),
-            Self::Storage(error) => {
-                let code = error.as_database_error()?.code()?;
-                (code == LOCK_NOT_AVAILABLE).then_some("what this needs is in use elsewhere")
+            Self::Corpus(CorpusError::DiskFull { .. }) => true,
+            Self::Corpus(CorpusError::Io { source, .. }) => {
+                matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
             }
-            _ => None,
+            Self::Storage(error) => {
+                error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == DISK_FULL)
+            }
+            _ => false,
         }
     }
 }
 
-/// The code of a lock that was not to be had in time. After Postgres's manual,
-/// appendix A.
+/// Said of a database that is started again, or not reached.
+const AWAY: &str = "the database does not answer";
+/// The code of a lock that was not to be had in time. This and the others are
+/// after Postgres's manual, appendix A.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// The code of a write that found no room.
+const DISK_FULL: &str = "53100";
+/// The codes with which a server that stops, breaks down or starts ends
+/// connections.
+const GOING_OR_COMING: [&str; 3] = ["57P01", "57P02", "57P03"];
 /// The code of the class "data exception", whose messages repeat what is wrong.
-/// After Postgres's manual, appendix A.
 const DATA_EXCEPTION: &str = "22";
 
 fn of_postgres(error: &dyn DatabaseError) -> String {

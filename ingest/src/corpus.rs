@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use crate::config::{Config, IndexConfig};
 use crate::disk::DiskGuard;
 use crate::error::{Error, Result};
+use crate::fault::{self, Place};
 use crate::ids::{CollectionId, DocumentId, GenerationId, JobId};
 use crate::index::bm25::Bm25;
 use crate::quota::{Exceeded, Quota, Quotas, Usage};
@@ -190,7 +191,9 @@ impl Corpus {
         } else if !originals::hold(&mut tx, scope, sha256).await? {
             return Err(Error::NotFound("file"));
         }
+        fault::may_happen(Place::TakingIn).await?;
         tx.commit().await?;
+        fault::may_happen(Place::TakenIn).await?;
         self.work.notify_waiters();
         Ok((document, outcome))
     }
@@ -278,6 +281,7 @@ impl Corpus {
     ) -> Result<Vec<DocumentId>> {
         let mut tx = self.db.begin().await?;
         let deleted = documents::delete(&mut tx, scope, collection, ids).await?;
+        fault::may_happen(Place::Deleting).await?;
         tx.commit().await?;
         self.work.notify_waiters();
         Ok(deleted)

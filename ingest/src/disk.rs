@@ -1,16 +1,27 @@
 //! The free-space guard. Floor 3: imports errors only.
 //!
-//! The index maps its files into memory; a full disk then ends the process by
-//! SIGBUS, which cannot be caught. So room is checked before the store is
-//! opened and before each batch, and a reserve is never touched.
+//! The index maps its files into memory, and writes into them for which the disk
+//! has no room end the process by SIGBUS. So room is checked before the store is
+//! opened and before each batch, and a reserve is never touched. Others may fill
+//! the disk at any moment all the same: for them a part of the reserve is held
+//! ([`Spare`]), and such a write finds it.
+
+#[cfg(target_os = "linux")]
+mod mapped;
+mod spare;
 
 use std::path::{Path, PathBuf};
+
+pub use spare::Spare;
 
 use crate::error::{Error, Result};
 
 /// Bytes that stay free on the disk of the data folder. The index extends its
 /// files in steps of up to 32 MiB, several at a time.
 pub const DEFAULT_RESERVE: u64 = 256 * 1024 * 1024;
+/// Bytes of it that are held, at most: more than one batch writes.
+#[cfg(target_os = "linux")]
+const HELD: u64 = 64 * 1024 * 1024;
 
 /// Refuses to write where the disk is nearly full.
 #[derive(Debug, Clone)]
@@ -32,12 +43,32 @@ impl DiskGuard {
     /// [`Error::DiskFull`] when they cannot, [`Error::Io`] when the disk does
     /// not answer.
     pub fn check(&self, need: u64) -> Result<()> {
-        let available = free_bytes(&self.path)?;
+        let available = free_bytes(&self.path)?.saturating_add(held());
         if available < self.reserve.saturating_add(need) {
             return Err(Error::DiskFull { path: self.path.clone(), available, reserve: self.reserve });
         }
         Ok(())
     }
+
+    /// Checks before mapped files are written, and holds a part of the reserve for
+    /// the case that somebody else fills the disk meanwhile.
+    ///
+    /// # Errors
+    /// As [`DiskGuard::check`].
+    pub fn check_mapped(&self) -> Result<()> {
+        self.check(0)?;
+        #[cfg(target_os = "linux")]
+        mapped::hold(&self.path, (self.reserve / 4).min(HELD));
+        Ok(())
+    }
+}
+
+/// Bytes of the reserve that are held.
+fn held() -> u64 {
+    #[cfg(target_os = "linux")]
+    return mapped::held();
+    #[cfg(not(target_os = "linux"))]
+    return 0;
 }
 
 /// Bytes that this process may still write on the disk that holds `path`.

@@ -82,6 +82,10 @@ pub enum Error {
     /// A worker thread ended early.
     #[error("a worker thread ended early")]
     Worker(#[from] tokio::task::JoinError),
+    /// A line of work panicked, by a fault of this program. Standard error says
+    /// where; the words of a panic may quote a document.
+    #[error("a line of work broke off; standard error says where")]
+    Panicked,
     /// Reading or writing files failed.
     #[error("`{path}`: {source}")]
     Io {

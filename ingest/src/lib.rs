@@ -5,7 +5,7 @@
 //!
 //! Floors, low to high; a module imports only lower ones:
 //!
-//! 1. [`ids`], [`scope`], [`quota`], [`error`], [`upstream`]
+//! 1. [`ids`], [`scope`], [`quota`], [`error`], [`upstream`], [`fault`] (in builds of tests, something that goes wrong)
 //! 2. [`document`]
 //! 3. [`parse`], [`tokens`], [`chunk`], [`context`], [`embed`], [`index`],
 //!    [`store`], [`source`], [`disk`], [`sandbox`], [`ocr`], [`reader`], and their settings together: [`config`]
@@ -24,6 +24,7 @@ pub mod doctor;
 pub mod document;
 pub mod embed;
 pub mod error;
+pub mod fault;
 pub mod ids;
 pub mod index;
 pub mod ocr;

@@ -114,6 +114,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_GATEWAY, "upstream", surface, message)
     }
 
+    /// Nothing is freed unless somebody does it.
+    fn disk_full(error: &Error) -> Self {
+        let reason = if let Error::Corpus(error) = error { error.to_string() } else { error.silent() };
+        tracing::error!(error = reason, "refused");
+        let message = "the service's disk is full and nothing was stored; free some space there, then try again";
+        Self::unavailable("disk", message, 60)
+    }
+
     /// What went wrong and what to do.
     pub(super) fn message(&self) -> &str {
         &self.message
@@ -140,9 +148,13 @@ impl From<Error> for ApiError {
             Error::UsedUp { what, .. } => Self::quota(what, error.to_string()),
             Error::Busy(what) => Self::unavailable(what, error.to_string(), 1),
             Error::Llm(error) => model(&error),
+            full if full.is_disk_full() => Self::disk_full(&full),
             Error::Corpus(error) => corpus(error),
             other => match other.waited_for() {
-                Some(what) => Self::unavailable("database", format!("{what}; try again shortly"), 1),
+                Some(what) => {
+                    tracing::warn!(error = other.silent(), "the database could not be used");
+                    Self::unavailable("database", format!("{what}; try again shortly"), 1)
+                }
                 None => {
                     tracing::error!(error = other.silent(), "request failed");
                     Self::internal()
@@ -172,11 +184,6 @@ fn corpus(error: CorpusError) -> ApiError {
     match error {
         CorpusError::TooLarge { .. } => ApiError::too_large("file", error.to_string()),
         CorpusError::Quota(exceeded) => ApiError::quota(exceeded.quota.name(), exceeded.to_string()),
-        CorpusError::DiskFull { .. } => {
-            tracing::error!(%error, "refused");
-            let message = "the service's disk is full and nothing was stored; free some space there, then try again";
-            ApiError::unavailable("disk", message, 60)
-        }
         CorpusError::Embedder(_) | CorpusError::EmbedderRefused(_) | CorpusError::EmbedderSetup(_) => {
             tracing::error!(%error, "the embedder failed");
             ApiError::upstream("embedder", "the embedding model failed; search with mode `sparse` still works")

@@ -63,15 +63,28 @@ impl Footnote {
         environment: impl IntoIterator<Item = (&'static str, String)>,
         log: impl Into<Stdio>,
     ) -> Server {
+        self.try_serve(environment, log).expect("the server says where it answers")
+    }
+
+    /// The same; none when it ends before it answers.
+    pub fn try_serve(
+        &self,
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+        log: impl Into<Stdio>,
+    ) -> Option<Server> {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0", "--json"]);
         let mut child = command.envs(environment).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            child.wait().unwrap();
+            return None;
+        }
         let started: Value = serde_json::from_str(&line).expect("the server says where it answers");
         let announced = std::fs::read(self.data.path().join("data/server.json")).expect("an announcement");
         let announced: Value = serde_json::from_slice(&announced).expect("JSON");
         let token = announced["token"].as_str().unwrap().to_owned();
-        Server { url: started["url"].as_str().unwrap().to_owned(), token, child }
+        Some(Server { url: started["url"].as_str().unwrap().to_owned(), token, child })
     }
 }
 

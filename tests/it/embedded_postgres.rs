@@ -255,13 +255,30 @@ async fn a_dropped_server_stops() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_server_is_noticed() {
+async fn a_server_that_ends_by_itself_is_started_again() {
     let temp = temp();
     let postgres = start(temp.path()).await.unwrap();
-    let pid = postgres.pid().to_string();
-    Command::new("kill").args(["-9", &pid]).status().unwrap();
-    tokio::time::timeout(Duration::from_secs(10), postgres.ended()).await.unwrap();
+    query(postgres.socket_dir(), "create table kept as select 7 as n");
+    let first = postgres.pid();
+    Command::new("kill").args(["-9", &first.to_string()]).status().unwrap();
+    // It is known by another number once it takes connections.
+    wait_until("the next server", || postgres.pid() != first);
+    assert_eq!(query(postgres.socket_dir(), "select n from kept"), "7");
     postgres.stop().await.unwrap();
+    assert_eq!(postmasters(temp.path()), 0, "one that was stopped is not");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_started_again_can_be_stopped() {
+    let temp = temp();
+    let postgres = start(temp.path()).await.unwrap();
+    let settings = temp.path().join("postgres/postgresql.conf");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text + "work_mem = lots\n").unwrap();
+    Command::new("kill").args(["-9", &postgres.pid().to_string()]).status().unwrap();
+    wait_until("the end of the server", || postmasters(temp.path()) == 0);
+    postgres.stop().await.unwrap();
+    assert_eq!(postmasters(temp.path()), 0);
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ use super::filter::Conditions;
 use super::{BM25, DENSE, Hit, IndexInfo, Point, Search, SparseVector};
 use crate::disk::DiskGuard;
 use crate::error::{Error, Result};
+use crate::fault::{self, Place};
 use crate::ids::RevisionId;
 use crate::scope::Scope;
 
@@ -84,7 +85,7 @@ impl EdgeIndex {
     /// [`Error::IndexMismatch`] when it holds vectors of another size.
     pub async fn open(path: &Path, dimensions: usize, disk: DiskGuard) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
-        disk.check(0)?;
+        disk.check_mapped()?;
         let folder = path.to_path_buf();
         let shard = contained(move || open_patiently(&folder, dimensions)).await??;
         Ok(Self { shard: Arc::new(Shard(Some(shard))), writer: Arc::default(), disk, dimensions })
@@ -101,7 +102,7 @@ impl EdgeIndex {
             let insert = PointOperations::UpsertPoints(PointInsertOperations::PointsList(points));
             Ok(UpdateOperation::PointOperation(insert))
         })?;
-        self.write(operations).await
+        self.write(operations, Place::PointsUpdated).await
     }
 
     pub(super) async fn set_dense(&self, vectors: Vec<(Uuid, Vec<f32>)>) -> Result<()> {
@@ -127,19 +128,19 @@ impl EdgeIndex {
             let update = UpdateVectorsOp { points, update_filter: None };
             Ok(UpdateOperation::VectorOperation(VectorOperations::UpdateVectors(update)))
         })?;
-        self.write(operations).await
+        self.write(operations, Place::VectorsUpdated).await
     }
 
     pub(super) async fn purge(&self, scope: Scope, revisions: &[RevisionId]) -> Result<()> {
         let filter = Conditions::of(scope).of_revisions(revisions).to_edge()?;
         let delete = PointOperations::DeletePointsByFilter(filter);
-        self.write(vec![UpdateOperation::PointOperation(delete)]).await
+        self.write(vec![UpdateOperation::PointOperation(delete)], Place::PurgeUpdated).await
     }
 
     pub(super) async fn delete_points(&self, scope: Scope, points: &[Uuid]) -> Result<()> {
         let filter = Conditions::of(scope).with_ids(points.to_vec()).to_edge()?;
         let delete = PointOperations::DeletePointsByFilter(filter);
-        self.write(vec![UpdateOperation::PointOperation(delete)]).await
+        self.write(vec![UpdateOperation::PointOperation(delete)], Place::PurgeUpdated).await
     }
 
     pub(super) async fn search(&self, scope: Scope, search: &Search) -> Result<Vec<Hit>> {
@@ -180,7 +181,7 @@ impl EdgeIndex {
     }
 
     pub(super) async fn optimize(&self) -> Result<()> {
-        self.disk.check(0)?;
+        self.disk.check_mapped()?;
         let guard = Arc::clone(&self.writer).lock_owned().await;
         let shard = Arc::clone(&self.shard);
         contained(move || {
@@ -193,7 +194,7 @@ impl EdgeIndex {
     }
 
     /// Applies operations, flushing after each: they are on disk on return.
-    async fn write(&self, operations: Vec<UpdateOperation>) -> Result<()> {
+    async fn write(&self, operations: Vec<UpdateOperation>, updated: Place) -> Result<()> {
         let guard = Arc::clone(&self.writer).lock_owned().await;
         let (shard, disk) = (Arc::clone(&self.shard), self.disk.clone());
         contained(move || {
@@ -201,8 +202,9 @@ impl EdgeIndex {
             // second writer in while this one still runs.
             let _guard = guard;
             for operation in operations {
-                disk.check(0)?;
+                disk.check_mapped()?;
                 shard.update(operation).map_err(index_error)?;
+                fault::may_happen_in_thread(updated)?;
                 shard.flush();
             }
             Ok(())

@@ -6,12 +6,14 @@
 //!
 //! The server listens on a Unix socket only, in a folder that only its user (and root) can
 //! enter. It ends with us, however we end: see [`guard_main`]. On systems other than Linux a
-//! server can outlive a killed parent; the next start ends it.
+//! server can outlive a killed parent; the next start ends it. One that ends by itself is
+//! started again, in the same place.
 
 mod binaries;
 mod cluster;
 mod error;
 mod guard;
+mod keeper;
 mod process;
 mod user;
 
@@ -19,6 +21,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +33,7 @@ pub use error::EmbeddedError;
 use error::Tried as _;
 use guard::Launcher;
 pub use guard::{GUARD_ARG, HOLD_ARG, guard_main};
+use keeper::Keeper;
 use process::Process;
 
 /// Names the socket's file; nothing listens on the network.
@@ -84,10 +88,7 @@ pub struct Config {
 /// it did.
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
-    process: Process,
-    folder: PathBuf,
-    socket_dir: PathBuf,
-    bin_dir: PathBuf,
+    keeper: Keeper,
     /// Released last, when the server is gone.
     _lock: File,
 }
@@ -113,24 +114,19 @@ impl EmbeddedPostgres {
     /// a password; database `postgres` exists, any other is the caller's to create.
     #[must_use]
     pub fn socket_dir(&self) -> &Path {
-        &self.socket_dir
+        &self.keeper.plan().socket_dir
     }
 
     /// The folder of the binaries, where `psql` and `pg_dump` may be too.
     #[must_use]
     pub fn bin_dir(&self) -> &Path {
-        &self.bin_dir
+        &self.keeper.plan().binaries.folder
     }
 
-    /// The server's process id.
+    /// The server's process id: another one when it ended by itself and was started again.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.process.pid().as_raw_nonzero().get().unsigned_abs()
-    }
-
-    /// Completes when the server has ended, whoever ended it.
-    pub async fn ended(&self) {
-        self.process.ended().await;
+        self.keeper.pid().as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Stops the server: open sessions end, then a checkpoint is written.
@@ -139,16 +135,13 @@ impl EmbeddedPostgres {
     ///
     /// [`EmbeddedError::StillRunning`] when it ignores even SIGKILL.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
-        let folder = self.folder.clone();
-        tokio::task::spawn_blocking(move || {
-            for (signal, time) in STOP_SIGNALS {
-                self.process.signal(signal);
-                if let Some(ended) = self.process.wait(time) {
-                    tracing::info!(postgres.status = ended.status, "postgres stopped");
-                    return Ok(());
-                }
+        let folder = self.keeper.plan().folder.clone();
+        tokio::task::spawn_blocking(move || match self.keeper.stop(&STOP_SIGNALS) {
+            Some(ended) => {
+                tracing::info!(postgres.status = ended.status, "postgres stopped");
+                Ok(())
             }
-            Err(EmbeddedError::StillRunning { pid: self.process.pid().as_raw_nonzero().get() })
+            None => Err(EmbeddedError::StillRunning { pid: self.keeper.pid().as_raw_nonzero().get() }),
         })
         .await
         .map_err(io::Error::other)
@@ -158,11 +151,12 @@ impl EmbeddedPostgres {
 
 impl Drop for EmbeddedPostgres {
     fn drop(&mut self) {
-        self.process.end();
+        self.keeper.end();
         // Leaves no litter in `/tmp`. While the server is still ending the folder is not empty
         // and stays; the next start uses it again.
-        if self.socket_dir.parent() == Some(Path::new("/tmp")) {
-            let _ = fs::remove_dir(&self.socket_dir);
+        let socket_dir = self.socket_dir();
+        if socket_dir.parent() == Some(Path::new("/tmp")) {
+            let _ = fs::remove_dir(socket_dir);
         }
     }
 }
@@ -182,7 +176,7 @@ fn start(config: &Config) -> Result<EmbeddedPostgres, EmbeddedError> {
     let data_dir = prepare(&config.data_dir)?;
     let lock = lock(&data_dir)?;
     let plan = plan(config, data_dir)?;
-    let process = launch(&plan)?;
+    let process = launch(&plan, &AtomicBool::new(false))?;
     tracing::info!(
         postgres.pid = process.pid().as_raw_nonzero(),
         postgres.version = plan.binaries.major,
@@ -190,8 +184,9 @@ fn start(config: &Config) -> Result<EmbeddedPostgres, EmbeddedError> {
         elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
         "postgres is ready"
     );
-    let Plan { folder, socket_dir, binaries, .. } = plan;
-    Ok(EmbeddedPostgres { process, folder, socket_dir, bin_dir: binaries.folder, _lock: lock })
+    let data_dir = plan.data_dir.clone();
+    let keeper = Keeper::start(plan, process).tried("look after the database in", &data_dir)?;
+    Ok(EmbeddedPostgres { keeper, _lock: lock })
 }
 
 /// Makes the data folder; its parents as open as usual, itself for us alone.
@@ -258,15 +253,18 @@ fn plan(config: &Config, data_dir: PathBuf) -> Result<Plan, EmbeddedError> {
     Ok(Plan { data_dir, folder, socket_dir, binaries, launcher })
 }
 
-/// Starts the server and waits until it takes connections.
-fn launch(plan: &Plan) -> Result<Process, EmbeddedError> {
+/// Starts the server and waits until it takes connections, or until `stop` says that it is
+/// not wanted any more.
+fn launch(plan: &Plan, stop: &AtomicBool) -> Result<Process, EmbeddedError> {
     let deadline = Instant::now() + READY_WITHIN;
     loop {
         cluster::clear_left_overs(&plan.folder, &plan.socket_dir)?;
         let process = spawn(plan)?;
-        match wait_until_ready(&process, &plan.folder, deadline) {
+        match wait_until_ready(&process, &plan.folder, deadline, stop) {
             Ok(()) => return Ok(process),
-            Err(EmbeddedError::Ended { log, .. }) if is_contested(&log) && Instant::now() < deadline => {
+            Err(EmbeddedError::Ended { log, .. })
+                if is_contested(&log) && Instant::now() < deadline && !stop.load(Ordering::Acquire) =>
+            {
                 tracing::warn!("an earlier postgres is still ending, trying again");
                 thread::sleep(10 * POLL);
             }
@@ -287,7 +285,12 @@ fn spawn(plan: &Plan) -> Result<Process, EmbeddedError> {
     Process::spawn(command, Some(log)).tried("run", &postgres)
 }
 
-fn wait_until_ready(process: &Process, folder: &Path, deadline: Instant) -> Result<(), EmbeddedError> {
+fn wait_until_ready(
+    process: &Process,
+    folder: &Path,
+    deadline: Instant,
+    stop: &AtomicBool,
+) -> Result<(), EmbeddedError> {
     while !cluster::is_ready(folder, process.pid()) {
         if let Some(ended) = process.wait(POLL) {
             let log = process.tail();
@@ -297,7 +300,7 @@ fn wait_until_ready(process: &Process, folder: &Path, deadline: Instant) -> Resu
                 EmbeddedError::Ended { status: ended.status, log }
             });
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= deadline || stop.load(Ordering::Acquire) {
             let seconds = READY_WITHIN.as_secs();
             return Err(EmbeddedError::NotReady { seconds, log: process.tail() });
         }

@@ -12,7 +12,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use tokio::sync::watch;
 
 /// How much of the output an error message quotes.
 const TAIL_BYTES: usize = 4 * 1024;
@@ -41,7 +40,6 @@ pub(super) struct Process {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    running: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -61,8 +59,7 @@ impl Process {
     pub(super) fn spawn(mut command: Command, log: Option<PathBuf>) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
-        let shared =
-            Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), running: watch::Sender::new(true) });
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let (started, answer) = mpsc::sync_channel(1);
         let watcher = Arc::clone(&shared);
         thread::Builder::new().name("postgres".to_owned()).spawn(move || {
@@ -115,13 +112,6 @@ impl Process {
         }
     }
 
-    /// Completes when the child has ended.
-    pub(super) async fn ended(&self) {
-        let mut running = self.shared.running.subscribe();
-        // The sender lives in `shared`, so this cannot fail while `self` is borrowed.
-        let _ = running.wait_for(|running| !running).await;
-    }
-
     /// The end of what the child said; all of it if the child has just ended.
     pub(super) fn tail(&self) -> String {
         let mut state = self.shared.lock();
@@ -171,7 +161,6 @@ impl Shared {
         });
         drop(state);
         self.changed.notify_all();
-        self.running.send_replace(false);
     }
 
     fn drain(&self, mut reader: PipeReader, mut log: Option<LogFile>) {

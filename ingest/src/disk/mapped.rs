@@ -1,0 +1,98 @@
+//! Writes into mapped files, for which the disk may have no room.
+//!
+//! A file that is mapped takes its blocks when they are first touched. Where none
+//! is left then, the kernel sends SIGBUS, which ends the process. Here the signal
+//! gives up what is held for this; the same instruction is done again when the
+//! handler returns, and finds room. When all is given up, whoever touched the page
+//! waits until somebody makes room, and everybody else goes on.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use libc::{c_int, c_void, siginfo_t};
+use rustix::thread::nanosleep;
+use rustix::time::Timespec;
+
+use super::spare::Spare;
+
+/// Bytes below which a disk has no room: some file systems refuse the last ones.
+const LITTLE: u64 = 4 * 1024 * 1024;
+/// How long somebody waits before he tries again.
+const WAIT: Duration = Duration::from_millis(20);
+/// How often something is tried in vain on a disk that has room: there is another
+/// reason then, a file that was cut off say, and that does not pass.
+const IN_VAIN: u32 = 200;
+
+/// What is held for all mapped files of this process.
+static SPARE: OnceLock<Option<Spare>> = OnceLock::new();
+static TRIED: AtomicU32 = AtomicU32::new(0);
+
+/// Holds so many bytes on the disk of `folder`, as far as it has them. The first
+/// folder decides the disk, and from then on a full one ends nothing.
+pub(super) fn hold(folder: &Path, bytes: u64) {
+    let spare = SPARE.get_or_init(|| {
+        let spare = Spare::on_disk_of(folder).inspect_err(|error| {
+            tracing::warn!(%error, "nothing can be held for a full disk, which may end the process");
+        });
+        if spare.is_ok() {
+            catch_bus_errors();
+        }
+        spare.ok()
+    });
+    let Some(spare) = spare else { return };
+    if TRIED.swap(0, Ordering::Relaxed) > 0 {
+        tracing::warn!("the disk was full while the index was written, which found the room that was held for it, or waited");
+    }
+    if let Err(error) = spare.hold(bytes) {
+        tracing::debug!(%error, "nothing is held for a full disk");
+    }
+}
+
+/// Bytes that are held.
+pub(super) fn held() -> u64 {
+    SPARE.get().and_then(Option::as_ref).map_or(0, Spare::held)
+}
+
+/// Whether what failed for want of room may be tried again. Called by a signal's
+/// handler: takes no lock and no memory.
+fn may_try_again() -> bool {
+    let Some(Some(spare)) = SPARE.get() else { return false };
+    let Ok(free) = spare.free() else { return false };
+    if free < LITTLE {
+        TRIED.fetch_max(1, Ordering::Relaxed);
+    } else if TRIED.fetch_add(1, Ordering::Relaxed) >= IN_VAIN {
+        return false;
+    }
+    if spare.give(u64::MAX) > 0 {
+        return true;
+    }
+    let _ = nanosleep(&Timespec { tv_sec: 0, tv_nsec: WAIT.subsec_nanos().into() });
+    true
+}
+
+#[expect(unsafe_code, reason = "the system gives no other way to set a handler and to read what it is told")]
+fn catch_bus_errors() {
+    extern "C" fn on_bus_error(signal: c_int, info: *mut siginfo_t, _context: *mut c_void) {
+        // SAFETY: the kernel hands over a valid `siginfo_t`, for `SA_SIGINFO` is set.
+        let of_a_file = unsafe { (*info).si_code } == libc::BUS_ADRERR;
+        if !(of_a_file && may_try_again()) {
+            // SAFETY: both may be called in handlers. The process ends as it would
+            // have without this one, when it returns.
+            unsafe {
+                libc::signal(signal, libc::SIG_DFL);
+                libc::raise(signal);
+            }
+        }
+    }
+    // SAFETY: all zeros are a valid `sigaction`: no flags, and no signals that wait.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = on_bus_error as *const () as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    // SAFETY: the handler has the form that `SA_SIGINFO` asks for, and does only
+    // what handlers may do.
+    if unsafe { libc::sigaction(libc::SIGBUS, &raw const action, std::ptr::null_mut()) } != 0 {
+        tracing::warn!("a full disk may end the process: its signal cannot be caught");
+    }
+}
