@@ -1,8 +1,10 @@
 //! Conversations as files.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use futures::TryStreamExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -50,5 +52,7 @@ pub(super) async fn export(
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CONTENT_DISPOSITION, disposition(&exported.title, ending)),
     ];
-    Ok((headers, exported.text).into_response())
+    // A file that breaks off is seen to: its reply does not end as it should.
+    let text = exported.text.inspect_err(|error| tracing::error!(error = error.silent(), "an export broke off"));
+    Ok((headers, Body::from_stream(text)).into_response())
 }

@@ -13,6 +13,7 @@ use super::caller::Caller;
 use super::error::{ApiError, Envelope};
 use super::extract::{Path, Query};
 use super::page::{Page, Size};
+use super::pictures::{self, Pictures};
 use super::sse;
 use crate::app::App;
 use crate::chat;
@@ -36,9 +37,15 @@ pub(super) struct Which {
     limit: Option<i64>,
     /// Where the last page ended.
     cursor: Option<MessageId>,
+    /// How pictures are given: `whole`, unless told otherwise, or by `reference`.
+    #[serde(default)]
+    #[param(required = false, inline)]
+    images: Pictures,
 }
 
-/// Messages, oldest first.
+/// Messages, oldest first. A page whose pictures are given whole ends before their
+/// bytes are more than 16 MiB, unless those of one message are; the next page goes on
+/// from there.
 #[utoipa::path(
     get, path = "/api/v1/conversations/{id}/messages", tag = "conversations",
     params(("id" = ConversationId, Path), Which),
@@ -52,8 +59,12 @@ pub(super) async fn list(
 ) -> Result<axum::Json<Page<Message>>, ApiError> {
     let size = Size::new(which.limit)?;
     conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
-    let items = messages::list(&app.db, scope, id, which.cursor, size.to_load()).await?;
-    Ok(size.cut(items, |last| last.id.to_string()))
+    let whole = which.images == Pictures::Whole;
+    let (mut items, more) = messages::page(&app.db, scope, id, which.cursor, size.limit(), whole).await?;
+    if !whole {
+        items.iter_mut().for_each(pictures::refer);
+    }
+    Ok(Page::new(items, more, |last| last.id.to_string()))
 }
 
 /// One message.

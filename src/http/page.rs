@@ -19,6 +19,14 @@ pub(super) struct Page<T> {
     next_cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// A page of which it is known whether there is another behind it.
+    pub(super) fn new(items: Vec<T>, more: bool, cursor: impl Fn(&T) -> String) -> axum::Json<Self> {
+        let next_cursor = items.last().filter(|_| more).map(cursor);
+        axum::Json(Self { items, next_cursor })
+    }
+}
+
 /// Which page of a list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +52,11 @@ impl Size {
         }
     }
 
+    /// How many items the page has at most.
+    pub(super) fn limit(self) -> i64 {
+        self.0
+    }
+
     /// How many items to load: one more than the page has tells whether there
     /// is another page.
     pub(super) fn to_load(self) -> i64 {
@@ -55,8 +68,7 @@ impl Size {
         let size = usize::try_from(self.0).unwrap_or(usize::MAX);
         let more = items.len() > size;
         items.truncate(size);
-        let next_cursor = items.last().filter(|_| more).map(cursor);
-        axum::Json(Page { items, next_cursor })
+        Page::new(items, more, cursor)
     }
 }
 

@@ -13,24 +13,12 @@ use crate::ids::{ConversationId, MessageId};
 const MAX_PATH: i32 = 10_000;
 
 /// The branch that ends with `leaf`: from its first message, or from the last
-/// ten thousand, to `leaf`. Empty when the scope has no such message.
-///
-/// # Errors
-/// What the database says.
-pub async fn path(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId) -> sqlx::Result<Vec<Message>> {
-    branch(db, scope, leaf, true).await
-}
-
-/// The same without the pictures, which may be a thousand times as large as all the
-/// words.
+/// ten thousand, to `leaf`. Without the pictures, which may be a thousand times as
+/// large as all the words. Empty when the scope has no such message.
 ///
 /// # Errors
 /// What the database says.
 pub async fn path_in_words(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId) -> sqlx::Result<Vec<Message>> {
-    branch(db, scope, leaf, false).await
-}
-
-async fn branch(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId, pictures: bool) -> sqlx::Result<Vec<Message>> {
     sqlx::query_as!(
         Message,
         r#"
@@ -47,8 +35,7 @@ async fn branch(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId, pictures
         select
             m.id as "id: MessageId", m.conversation_id as "conversation_id: ConversationId",
             m.parent_id as "parent_id: MessageId", m.role as "role: Role", m.status as "status: Status",
-            case when $4 then m.parts else jsonb_path_query_array(m.parts, '$[*] ? (@.type != "image")') end
-                as "parts!: Json<Vec<Part>>",
+            jsonb_path_query_array(m.parts, '$[*] ? (@.type != "image")') as "parts!: Json<Vec<Part>>",
             m.model, m.grounded, m.receipt,
             marks.feedback as "feedback: Json<Feedback>", marks.siblings as "siblings!: Json<Siblings>",
             m.created_at, m.updated_at
@@ -60,7 +47,6 @@ async fn branch(db: impl PgExecutor<'_>, scope: Scope, leaf: MessageId, pictures
         leaf as _,
         scope.owner() as _,
         MAX_PATH,
-        pictures,
     )
     .fetch_all(db)
     .await

@@ -8,8 +8,9 @@ use sqlx::PgExecutor;
 use sqlx::types::Json;
 use utoipa::ToSchema;
 
-pub use super::branches::{last, path, path_in_words};
+pub use super::branches::{last, path_in_words};
 use super::feedback::Feedback;
+pub use super::message_pages::{page, picture};
 use crate::citations::Citation;
 use crate::ids::{ArtifactId, ConversationId, DocumentId, MessageId};
 
@@ -79,8 +80,12 @@ pub enum Part {
     Image {
         /// Its kind, such as `image/png`.
         media_type: String,
-        /// Its bytes in base64.
+        /// Its bytes in base64; left out where there is a `url`.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         base64: String,
+        /// Where its bytes are, if they were not asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<String>,
     },
     /// A document from which the question was to be answered.
     File {
@@ -210,42 +215,6 @@ pub async fn find(db: impl PgExecutor<'_>, scope: Scope, message: MessageId) -> 
         scope.owner() as _,
     )
     .fetch_optional(db)
-    .await
-}
-
-/// Messages of a conversation in the order they were made, from after `after`.
-///
-/// # Errors
-/// What the database says.
-pub async fn list(
-    db: impl PgExecutor<'_>,
-    scope: Scope,
-    conversation: ConversationId,
-    after: Option<MessageId>,
-    limit: i64,
-) -> sqlx::Result<Vec<Message>> {
-    // Ids are UUIDv7 of one process: their order is the order of making.
-    sqlx::query_as!(
-        Message,
-        r#"
-        select
-            m.id as "id: MessageId", m.conversation_id as "conversation_id: ConversationId",
-            m.parent_id as "parent_id: MessageId", m.role as "role: Role", m.status as "status: Status",
-            m.parts as "parts: Json<Vec<Part>>", m.model, m.grounded, m.receipt,
-            marks.feedback as "feedback: Json<Feedback>", marks.siblings as "siblings!: Json<Siblings>",
-            m.created_at, m.updated_at
-        from messages m
-        join message_marks marks on marks.message_id = m.id
-        where m.conversation_id = $1 and m.owner_id = $2 and ($3::uuid is null or m.id > $3)
-        order by m.id
-        limit $4
-        "#,
-        conversation as _,
-        scope.owner() as _,
-        after as _,
-        limit,
-    )
-    .fetch_all(db)
     .await
 }
 

@@ -250,7 +250,7 @@ async function askAboutOne({ page, shot, folder }) {
     await answered(page, 1);
     assert.match(await answerText(page), /6 Nm/);
     assert.equal(await page.$eval('.question .named span', (name) => name.textContent), title);
-    assert.ok(await page.$eval('.question .thumb img', (image) => image.naturalWidth > 0));
+    await until('the picture', () => page.$eval('.question .thumb img', (image) => image.naturalWidth > 0));
   }
   assert.equal(await page.$('.composer .along'), null);
   await shot('asked-along');

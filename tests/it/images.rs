@@ -182,6 +182,94 @@ async fn a_response_that_cannot_be_gone_on_from_with_a_picture_stays_as_it_is() 
 }
 
 #[tokio::test]
+async fn a_response_that_has_no_room_for_a_picture_stays_as_it_is() {
+    let talk = with(|settings| settings.quota.bytes = MANUAL.len() as u64).await;
+    let first = json!({ "model": "kb/main", "input": WORDS, "instructions": "Be brief." });
+    let first = talk.post("/v1/responses", &first).await;
+    let stored = talk.count(MESSAGES).await;
+    let (_, mut next, _) = on_other_faces().into_iter().find(|(path, ..)| *path == "/v1/responses").unwrap();
+    (next["previous_response_id"], next["instructions"]) = (first["id"].clone(), json!("Be long."));
+    let said = [json!({ "role": "user", "content": "Look." }), json!({ "role": "assistant", "content": "At what?" })];
+    next["input"].as_array_mut().unwrap().splice(..0, said);
+    let reply = talk.app.post("/v1/responses", &next).await;
+    assert_eq!(
+        (reply.status, reply.json()["error"]["code"].as_str()),
+        (StatusCode::FORBIDDEN, Some("insufficient_quota"))
+    );
+    let instructed = "select count(*) from conversations where system_prompt = 'Be brief.'";
+    assert_eq!((talk.count(instructed).await, talk.count(MESSAGES).await), (1, stored));
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn all_pictures_of_a_question_in_several_turns_are_looked_at() {
+    let talk = with(|settings| settings.context_window = Some(100_000)).await;
+    let picture = |n: u8| format!("data:image/png;base64,{}", STANDARD.encode([PNG, &[n]].concat()));
+    let chat = |turns: &[(&str, Vec<u8>)]| {
+        let turn = |(role, shown): &(&str, Vec<u8>)| {
+            let shown = shown.iter().map(|n| json!({ "type": "image_url", "image_url": { "url": picture(*n) } }));
+            let content: Vec<Value> = [json!({ "type": "text", "text": WORDS })].into_iter().chain(shown).collect();
+            json!({ "role": role, "content": content })
+        };
+        json!({ "model": "kb/main", "messages": turns.iter().map(turn).collect::<Vec<_>>() })
+    };
+    let as_input = |body: &Value| {
+        let mut input = body["messages"].clone();
+        for part in input.as_array_mut().unwrap().iter_mut().flat_map(|turn| turn["content"].as_array_mut().unwrap()) {
+            let url = part["image_url"]["url"].take();
+            *part = match url {
+                Value::Null => json!({ "type": "input_text", "text": WORDS }),
+                url => json!({ "type": "input_image", "image_url": url }),
+            };
+        }
+        json!({ "model": "kb/main", "input": input })
+    };
+    for (turns, expected) in [
+        (vec![("user", vec![1, 2]), ("user", vec![]), ("user", vec![3])], vec![1, 2, 3]),
+        // Those of an earlier question are not its own.
+        (vec![("user", vec![1]), ("assistant", vec![]), ("user", vec![2]), ("user", vec![3])], vec![2, 3]),
+    ] {
+        let body = chat(&turns);
+        let expected: Vec<String> = expected.into_iter().map(picture).collect();
+        talk.post("/v1/chat/completions", &body).await;
+        assert_eq!(shown(&talk), expected);
+        talk.post("/v1/responses", &as_input(&body)).await;
+        assert_eq!(shown(&talk), expected);
+    }
+    // As many as in one turn, and no more.
+    let body = chat(&[("user", (0..5).collect()), ("user", (5..8).collect())]);
+    talk.post("/v1/chat/completions", &body).await;
+    assert_eq!(shown(&talk).len(), 8);
+    let body = chat(&[("user", (0..5).collect()), ("user", (5..9).collect())]);
+    for (path, body, param) in [("/v1/responses", as_input(&body), "input"), ("/v1/chat/completions", body, "messages")]
+    {
+        let reply = talk.app.post(path, &body).await;
+        assert_eq!((reply.status, reply.json()["error"]["param"].as_str()), (StatusCode::BAD_REQUEST, Some(param)));
+    }
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_response_was_asked_with_is_listed_with_its_own_pictures() {
+    let talk = with_eyes().await;
+    let (_, first, _) = on_other_faces().into_iter().find(|(path, ..)| *path == "/v1/responses").unwrap();
+    let first_response = talk.post("/v1/responses", &first).await;
+    let next = json!({ "model": "kb/main", "input": WORDS, "previous_response_id": first_response["id"] });
+    let next = talk.post("/v1/responses", &next).await;
+    let items = async |response: &Value| {
+        let path = format!("/v1/responses/{}/input_items?order=asc", response["id"].as_str().unwrap());
+        talk.app.get(&path).await.json()["data"].clone()
+    };
+    let told = items(&first_response).await;
+    let url = &first["input"][0]["content"][1]["image_url"];
+    assert_eq!((told.as_array().unwrap().len(), &told[0]["content"][0]["image_url"]), (1, url), "{told}");
+    let told = items(&next).await;
+    assert_eq!(told[0]["content"], json!([{ "type": "input_text", "text": WORDS }]));
+    assert_eq!(told.as_array().unwrap().len(), 1);
+    talk.stop().await;
+}
+
+#[tokio::test]
 async fn the_list_of_models_tells_which_look_at_pictures() {
     let talk = with(|settings| {
         settings.fallback_models = vec!["another".into()];
@@ -293,7 +381,7 @@ async fn of_pictures_that_are_sent_at_once_as_many_are_taken_as_there_is_room_fo
 fn a_picture_has_the_bytes_that_its_base64_stands_for() {
     for count in 0..10 {
         let base64 = STANDARD.encode(vec![7; count]);
-        assert_eq!(Part::Image { media_type: "image/png".into(), base64 }.bytes(), bytes(count));
+        assert_eq!(Part::Image { media_type: "image/png".into(), base64, url: None }.bytes(), bytes(count));
     }
     assert_eq!(Part::Text { text: "QQ==".into() }.bytes(), 0);
 }

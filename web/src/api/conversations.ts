@@ -31,7 +31,11 @@ export const change = (id: string, change: Change): Promise<Conversation> =>
 
 export const remove = (id: string): Promise<void> => call(at(id), { method: 'DELETE' });
 
-export const messages = (id: string): Promise<Message[]> => all(`${at(id)}/messages`);
+/** All messages; their pictures are loaded one by one, when they are looked at. */
+export const messages = (id: string): Promise<Message[]> => all(`${at(id)}/messages`, { images: 'reference' });
+
+/** The picture at an address that a message names. */
+export const picture = async (url: string, signal?: AbortSignal): Promise<Blob> => (await send(url, { signal })).blob();
 
 export const one = (conversation: string, id: string): Promise<Message> => call(message(conversation, id));
 

@@ -137,7 +137,8 @@ export type Part =
   | { type: 'reasoning'; text: string }
   | { type: 'tool_call'; id: string; name: string; arguments: string }
   | { type: 'tool_result'; id: string; name: string; text: string; failed: boolean }
-  | { type: 'image'; media_type: string; base64: string }
+  /** Its bytes, or where they are. */
+  | { type: 'image'; media_type: string; base64?: string; url?: string }
   | { type: 'file'; document_id: string; title: string }
   | { type: 'artifact'; id: string; version: number; kind: string; title: string }
   | { type: 'citation'; citation: Citation }

@@ -1,5 +1,7 @@
 import type { VNode } from 'preact';
-import type { Along } from '../state/along';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { picture as load } from '../api/conversations';
+import type { Along, Picture } from '../state/along';
 import { Icon } from './Icon';
 
 interface SentAlongProps {
@@ -16,7 +18,7 @@ export function SentAlong({ parts, onDrop }: SentAlongProps): VNode | null {
       {parts.map((part, at) => (part.type === 'image'
         ? (
           <li key={at} class="thumb">
-            <img src={`data:${part.media_type};base64,${part.base64}`} alt={`Picture ${at + 1}`} />
+            <Thumb picture={part} name={`Picture ${at + 1}`} />
             {onDrop && <TakeOut what={`picture ${at + 1}`} act={() => onDrop(part)} />}
           </li>
         )
@@ -28,6 +30,38 @@ export function SentAlong({ parts, onDrop }: SentAlongProps): VNode | null {
         )))}
     </ul>
   );
+}
+
+/** A picture; one that is somewhere else is loaded when it is about to be seen. */
+function Thumb({ picture, name }: { picture: Picture; name: string }): VNode {
+  const image = useRef<HTMLImageElement>(null);
+  const [loaded, setLoaded] = useState<string | undefined>();
+  const { base64, media_type, url } = picture;
+  useEffect(() => {
+    const element = image.current;
+    if (!element || base64 !== undefined || url === undefined) return;
+    const leaving = new AbortController();
+    let made: string | undefined;
+    const near = new IntersectionObserver((seen) => {
+      if (!seen.some((one) => one.isIntersecting)) return;
+      near.disconnect();
+      load(url, leaving.signal).then((bytes) => {
+        if (leaving.signal.aborted) return;
+        made = URL.createObjectURL(bytes);
+        setLoaded(made);
+      }).catch(() => {
+        // Its name stands in its place.
+      });
+    }, { rootMargin: '400px' });
+    near.observe(element);
+    return () => {
+      near.disconnect();
+      leaving.abort();
+      setLoaded(undefined);
+      if (made !== undefined) URL.revokeObjectURL(made);
+    };
+  }, [base64, url]);
+  return <img ref={image} src={base64 === undefined ? loaded : `data:${media_type};base64,${base64}`} alt={name} />;
 }
 
 function TakeOut({ what, act }: { what: string; act: () => void }): VNode {

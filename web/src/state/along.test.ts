@@ -1,5 +1,7 @@
-import { beforeEach, describe, expect, test } from 'vitest';
-import { addDocument, addPictures, along, alongOf, asSent, explained, type Named, type Picture, takeAll, takeOut } from './along';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  addDocument, addPictures, along, alongOf, asSent, explained, type Named, type Picture, takeAll, takeOut, withBytes,
+} from './along';
 import { blank } from './answer';
 import { notices } from './notices';
 
@@ -52,6 +54,27 @@ test('a question is sent as words, and as parts with what is sent along', () => 
   expect(asSent('Why?', [])).toEqual({ content: 'Why?' });
   expect(asSent('Why?', [picture, named])).toEqual({
     parts: [{ type: 'text', text: 'Why?' }, { type: 'image', data: 'YWFh' }, { type: 'file', document_id: 'd' }],
+  });
+});
+
+describe('a picture whose address is known', () => {
+  afterEach(() => vi.unstubAllGlobals());
+  const referred: Picture = { type: 'image', media_type: 'image/png', url: '/pictures/1' };
+
+  test('is loaded when it is sent once more, and no other is', async () => {
+    const asked: string[] = [];
+    vi.stubGlobal('fetch', async (path: string) => {
+      asked.push(path);
+      return Object.assign(new Response(), { blob: async () => new Blob(['aaa']) });
+    });
+    expect(await withBytes([named, referred, picture])).toEqual([named, picture, picture]);
+    expect(asked).toEqual(['/pictures/1']);
+  });
+
+  test('is not sent when it is gone', async () => {
+    const gone = { error: { code: 'not_found:image', message: 'image not found', request_id: 'r' } };
+    vi.stubGlobal('fetch', async () => new Response(JSON.stringify(gone), { status: 404 }));
+    await expect(withBytes([referred])).rejects.toThrow('Image not found.');
   });
 });
 

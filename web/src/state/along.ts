@@ -1,7 +1,7 @@
 // What is sent along with the next question. It stays until it is sent or taken
 // out, whatever else is looked at meanwhile.
 import { signal } from '@preact/signals';
-import type { QuestionPart } from '../api/conversations';
+import { picture as load, type QuestionPart } from '../api/conversations';
 import type { Message, Part, SourceDocument } from '../api/types';
 import { complain } from './notices';
 import { onSignOut } from './session';
@@ -74,13 +74,21 @@ function check(file: File): void {
 }
 
 /** A file's bytes; browsers give them as `data:TYPE;base64,BYTES`. */
-function base64Of(file: File): Promise<string> {
+function base64Of(file: Blob): Promise<string> {
   return new Promise((done, failed) => {
     const reader = new FileReader();
     reader.onload = () => done(String(reader.result).replace(/^[^,]*,/, ''));
-    reader.onerror = () => failed(new Error(`“${file.name}” cannot be read.`));
+    reader.onerror = () => failed(new Error(`${file instanceof File ? `“${file.name}”` : 'A picture'} cannot be read.`));
     reader.readAsDataURL(file);
   });
+}
+
+/** The same with the bytes of all pictures, to be sent once more. */
+export function withBytes(sent: readonly Along[], signal?: AbortSignal): Promise<Along[]> {
+  return Promise.all(sent.map(async (part) => {
+    if (part.type !== 'image' || part.base64 !== undefined || part.url === undefined) return part;
+    return { type: part.type, media_type: part.media_type, base64: await base64Of(await load(part.url, signal)) };
+  }));
 }
 
 /** What was sent along with a question. */
@@ -88,11 +96,11 @@ export function alongOf(message: Message): Along[] {
   return message.parts.filter((part): part is Along => part.type === 'image' || part.type === 'file');
 }
 
-/** A question as it is sent: its words, or its parts. */
+/** A question as it is sent: its words, or its parts with their bytes. */
 export function asSent(content: string, sent: readonly Along[]): { content: string } | { parts: QuestionPart[] } {
   if (sent.length === 0) return { content };
   const parts = sent.map((part): QuestionPart =>
-    part.type === 'image' ? { type: 'image', data: part.base64 } : { type: 'file', document_id: part.document_id });
+    part.type === 'image' ? { type: 'image', data: part.base64 ?? '' } : { type: 'file', document_id: part.document_id });
   return { parts: [{ type: 'text', text: content }, ...parts] };
 }
 

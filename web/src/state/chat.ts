@@ -4,7 +4,7 @@ import { batch, computed, signal } from '@preact/signals';
 import * as api from '../api/conversations';
 import { ApiError, describe, isAbort } from '../api/errors';
 import type { Conversation, Message } from '../api/types';
-import { type Along, asSent, explained } from './along';
+import { type Along, asSent, explained, withBytes } from './along';
 import { type Answer, blank } from './answer';
 import { follow } from './follow';
 import * as history from './history';
@@ -146,7 +146,7 @@ async function send(question: Sending): Promise<void> {
   try {
     const current = conversation.value ?? (await begin());
     const { content, along, edits, parent, key } = question;
-    const asked = asSent(content, along);
+    const asked = asSent(content, await withBytes(along, signal));
     const response = edits
       ? await api.edit(current.id, edits.id, asked, key, signal)
       : await api.ask(current.id, { ...asked, parent_id: parent }, key, signal);
