@@ -22,8 +22,9 @@ use crate::limits::{Reservation, Who};
 use crate::llm::{Image, Provider};
 use crate::retrieve;
 use crate::storage::answers::{self, Place, Stored};
-use crate::storage::conversations;
+use crate::storage::conversations::{self, Change};
 use crate::storage::events;
+use crate::storage::hidden;
 use crate::storage::idempotency::{self, Kept};
 use crate::storage::messages::{self, Message, Part, Role};
 use crate::storage::options;
@@ -136,10 +137,7 @@ async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, 
 pub async fn asked_before(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<Asked>> {
     let Some(kept) = idempotency::find(&app.db, scope, &key.key).await? else { return Ok(None) };
     if kept.request_sha256 != key.request_sha256 {
-        return Err(Error::Invalid {
-            field: "idempotency_key",
-            problem: "was used for another request; take a new key for a new request".into(),
-        });
+        return Err(key.of_another());
     }
     Ok(Some(Asked { question: kept.question, answer: kept.answer }))
 }
@@ -147,7 +145,11 @@ pub async fn asked_before(app: &App, scope: Scope, key: &IdempotencyKey) -> Resu
 /// Stores the question and starts its answer, to the end.
 async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
     asked_with::check(&ask.options)?;
-    let conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
+    let mut conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
+    // Not read back later: another question may bring others by then.
+    if ask.instructions.changes() {
+        conversation.system_prompt = ask.instructions.value().cloned();
+    }
     let provider = app.models.choose(ask.options.model.as_deref().or(conversation.model.as_deref()))?;
     suits(&ask, provider.as_ref())?;
     let files = files::find(&app, scope, &ask.documents).await?;
@@ -160,7 +162,8 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
         Subject::New => {
             let parts = ask.parts(&files);
             make_room(&mut tx, &app, scope, &parts).await?;
-            answers::ask(&mut tx, scope, id, ask.place, &parts, &ask.options).await?
+            let place = lead_up(&mut tx, scope, id, &ask).await?;
+            answers::ask(&mut tx, scope, id, place, &parts, &ask.options).await?
         }
         Subject::Again(question) => Some(question),
     };
@@ -193,6 +196,25 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     Ok(asked)
 }
 
+/// Stores what a question brings along for its conversation, and says where the
+/// question hangs then. A question that is not taken leaves nothing of it.
+async fn lead_up(
+    tx: &mut sqlx::PgTransaction<'_>,
+    scope: Scope,
+    conversation: ConversationId,
+    ask: &Ask,
+) -> Result<Place> {
+    if ask.instructions.changes() || !ask.before.is_empty() {
+        // The conversation's row is locked before its messages, as by any question.
+        let change = Change { system_prompt: ask.instructions.clone(), ..Change::default() };
+        conversations::change(&mut **tx, scope, conversation, &change).await?;
+    }
+    Ok(match ask.place {
+        Place::After(parent) => Place::After(hidden::seed(&mut **tx, scope, conversation, parent, &ask.before).await?),
+        Place::Last => Place::Last,
+    })
+}
+
 /// Refuses pictures that their owner's quota has no room for. Until the
 /// transaction ends nothing else is added to what the owner has.
 async fn make_room(tx: &mut sqlx::PgTransaction<'_>, app: &App, scope: Scope, parts: &[Part]) -> Result<()> {
@@ -204,30 +226,13 @@ async fn make_room(tx: &mut sqlx::PgTransaction<'_>, app: &App, scope: Scope, pa
     Ok(())
 }
 
-/// Refuses pictures that the model of this name, or the default one, does not look
-/// at: for who has something to begin before it asks.
-///
-/// # Errors
-/// [`Error::Invalid`] for such a model, and for one that nobody can answer to.
-pub fn check_images(app: &App, model: Option<&str>, images: &[Image]) -> Result<()> {
-    if images.is_empty() {
-        return Ok(());
-    }
-    looks(images, app.models.choose(model)?.as_ref())
-}
-
-fn looks(images: &[Image], provider: &dyn Provider) -> Result<()> {
-    if !images.is_empty() && !provider.capabilities().images {
+/// Refuses what the model cannot take.
+fn suits(ask: &Ask, provider: &dyn Provider) -> Result<()> {
+    if !ask.images.is_empty() && !provider.capabilities().images {
         let problem =
             format!("cannot be looked at by the model `{}`; choose another or leave them out", provider.name());
         return Err(Error::Invalid { field: "parts", problem });
     }
-    Ok(())
-}
-
-/// Refuses what the model cannot take.
-fn suits(ask: &Ask, provider: &dyn Provider) -> Result<()> {
-    looks(&ask.images, provider)?;
     if ask.options.max_tokens.is_some_and(|wanted| wanted as usize > provider.context_window()) {
         let problem = format!("is more than the model `{}` has room for", provider.name());
         return Err(Error::Invalid { field: "max_tokens", problem });
@@ -270,7 +275,7 @@ impl Message {
     /// The pictures that were sent along.
     fn images(&self) -> Vec<Image> {
         let pictures = self.parts.iter().filter_map(|part| match part {
-            Part::Image { media_type, base64 } => {
+            Part::Image { media_type, base64, .. } => {
                 Some(Image { media_type: media_type.clone(), base64: base64.as_str().into() })
             }
             _ => None,

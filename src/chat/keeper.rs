@@ -13,7 +13,7 @@ use super::orphans;
 use crate::accounts;
 use crate::app::App;
 use crate::ids::MessageId;
-use crate::storage::{answers, hidden, idempotency, sessions, withdrawals};
+use crate::storage::{answers, hidden, idempotency, kept_replies, sessions, withdrawals};
 
 /// How often. Three times within a lease.
 const BEAT: Duration = Duration::from_secs(2);
@@ -54,6 +54,12 @@ async fn beat(app: App) {
         {
             tracing::warn!(%error, "old idempotency keys could not be forgotten");
         }
+        if beat % FORGET == 0
+            && let Err(error) = kept_replies::forget_old(&app.db).await
+        {
+            tracing::warn!(%error, "old replies could not be forgotten");
+        }
+        // After the keys: some go with theirs.
         if beat % FORGET == 0
             && let Err(error) = hidden::forget_old(&app.db).await
         {

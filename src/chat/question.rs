@@ -3,10 +3,12 @@
 use sha2::{Digest, Sha256};
 
 use super::files::File;
+use crate::error::Error;
 use crate::ids::{DocumentId, MessageId};
 use crate::llm::Image;
 use crate::storage::answers::Place;
-use crate::storage::messages::Part;
+use crate::storage::conversations::Patch;
+use crate::storage::messages::{Part, Role};
 use crate::storage::options::Options;
 use crate::storage::withdrawals::Unanswered;
 
@@ -22,6 +24,12 @@ pub struct Ask {
     pub documents: Vec<DocumentId>,
     /// Where it hangs in the conversation.
     pub place: Place,
+    /// What was said before it and is not stored yet: it hangs between the message
+    /// that `place` names and the question.
+    pub before: Vec<(Role, String)>,
+    /// What the model is told from now on, in the place of the conversation's
+    /// instructions.
+    pub instructions: Patch<String>,
     /// What it is asked with beside its words. Of a new question `None` means the
     /// conversation's, else the service's; of one that is asked again, that it is
     /// as before.
@@ -62,6 +70,15 @@ impl IdempotencyKey {
         hash.update(body);
         Self { key: key.into(), request_sha256: hash.finalize().to_vec() }
     }
+
+    /// The refusal of this key for a request that is not the one it was used for.
+    #[must_use]
+    pub fn of_another(&self) -> Error {
+        Error::Invalid {
+            field: "idempotency_key",
+            problem: "was used for another request; take a new key for a new request".into(),
+        }
+    }
 }
 
 impl Ask {
@@ -73,6 +90,8 @@ impl Ask {
             images: vec![],
             documents: vec![],
             place: Place::Last,
+            before: vec![],
+            instructions: Patch::Keep,
             options: Options::default(),
             key: None,
             afresh: false,
@@ -82,10 +101,11 @@ impl Ask {
 
     /// As it is stored, with the documents that it names.
     pub(super) fn parts(&self, files: &[File]) -> Vec<Part> {
-        let pictures = self
-            .images
-            .iter()
-            .map(|image| Part::Image { media_type: image.media_type.clone(), base64: image.base64.to_string() });
+        let pictures = self.images.iter().map(|image| Part::Image {
+            media_type: image.media_type.clone(),
+            base64: image.base64.to_string(),
+            url: None,
+        });
         let files = files.iter().map(File::part);
         pictures.chain(files).chain([Part::Text { text: self.content.clone() }]).collect()
     }

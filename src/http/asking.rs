@@ -26,6 +26,8 @@ use crate::storage::approvals::Approval;
 use crate::storage::conversations::Patch;
 use crate::storage::messages::{Message, Status};
 
+/// The header that holds an idempotency key.
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Characters of an idempotency key, at most.
 const MAX_KEY: usize = 255;
 
@@ -260,7 +262,7 @@ pub(super) fn idempotency_key(
     path: &str,
     request: &impl Serialize,
 ) -> Result<Option<IdempotencyKey>, ApiError> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY);
     let wrong = || {
         let message = format!("`Idempotency-Key` has 1 to {MAX_KEY} visible characters");

@@ -41,6 +41,7 @@ mod nul;
 mod openai;
 mod page;
 mod parts;
+mod pictures;
 mod progress;
 mod reembed;
 mod revisions;
@@ -142,6 +143,7 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(asking::regenerate))
         .routes(routes!(asking::decide))
         .routes(routes!(messages::find))
+        .routes(routes!(pictures::find))
         .routes(routes!(messages::stream))
         .routes(routes!(messages::cancel))
         .routes(routes!(feedback::give))

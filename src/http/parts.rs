@@ -11,14 +11,14 @@ use crate::ids::DocumentId;
 use crate::llm::Image;
 
 /// Pictures of a question, at most.
-const MAX_IMAGES: usize = 8;
+pub(super) const MAX_IMAGES: usize = 8;
 /// Bytes of a picture, at most.
 const MAX_IMAGE: usize = 5 << 20;
 /// Bytes of a question's JSON, at most, with its pictures in base64: what
 /// providers take. The Messages API of Anthropic takes 32 MB.
 pub(super) const MAX_BODY: usize = 32 << 20;
 /// Kinds that models look at.
-const KINDS: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+pub(super) const KINDS: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 
 /// A part of a question.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]

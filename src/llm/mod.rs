@@ -34,7 +34,8 @@ pub const EXTRACTIVE: &str = "extractive";
 pub const NOT_IN_DOCUMENTS: &str = "NOT_IN_DOCUMENTS";
 
 /// A piece of an answer as it comes in.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Delta {
     /// Words of the answer.
     Text(String),
@@ -85,7 +86,8 @@ impl Usage {
 }
 
 /// Why an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model was done.
     Stop,

@@ -166,7 +166,7 @@ pub enum ToolChoice {
 }
 
 /// A call that a model wants made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// The model's name for the call.
     pub id: String,

@@ -13,7 +13,8 @@ use crate::ids::{CollectionId, ConversationId, MessageId};
 pub enum Origin {
     /// The OpenAI face's; it stays until it is deleted.
     Openai,
-    /// The OpenAI face's; it goes with its answer.
+    /// The OpenAI face's; it goes with its answer, or with the key that it was asked
+    /// under.
     OpenaiOnce,
 }
 
@@ -109,7 +110,7 @@ pub async fn seed(
 }
 
 /// Deletes conversations that should have gone with their answers, whose makers
-/// were gone before.
+/// were gone before, or with the keys under which they were asked.
 ///
 /// # Errors
 /// What the database says.
@@ -119,6 +120,11 @@ pub async fn forget_old(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
         delete from conversations c
         where c.origin = 'openai_once' and c.updated_at < now() - interval '1 hour'
           and not exists (select from messages m where m.conversation_id = c.id and m.status = 'running')
+          and not exists (
+              select from messages m
+              join idempotency_keys k on k.answer_id = m.id
+              where m.conversation_id = c.id
+          )
         "#
     )
     .execute(db)

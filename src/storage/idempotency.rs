@@ -58,6 +58,52 @@ pub async fn keep(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, key: &str, kep
     Ok(done.rows_affected() > 0)
 }
 
+/// Frees a key of the scope whose answer did not come to its end, so that the same
+/// request asks anew: one that failed, broke off, or was stopped for want of a
+/// reader. One that was stopped on request has its end. Whether there was any.
+///
+/// # Errors
+/// What the database says.
+pub async fn free_broken(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    key: &str,
+    request_sha256: &[u8],
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        r#"
+        delete from idempotency_keys k
+        using messages m
+        where k.owner_id = $1 and k.key = $2 and k.request_sha256 = $3 and m.id = k.answer_id and m.owner_id = $1
+          and (
+              m.status in ('failed', 'interrupted')
+              or m.status = 'cancelled' and m.parts @> '[{"type": "notice", "code": "abandoned"}]'
+          )
+        "#,
+        scope.owner() as _,
+        key,
+        request_sha256,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Frees the key of an answer that its owner wants gone.
+///
+/// # Errors
+/// What the database says.
+pub async fn free(db: impl PgExecutor<'_>, scope: Scope, answer: MessageId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from idempotency_keys where answer_id = $1 and owner_id = $2",
+        answer as _,
+        scope.owner() as _,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Forgets keys that are older than a day.
 ///
 /// # Errors

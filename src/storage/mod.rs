@@ -16,6 +16,8 @@ pub mod events;
 pub mod feedback;
 pub mod hidden;
 pub mod idempotency;
+pub mod kept_replies;
+pub mod message_pages;
 pub mod messages;
 pub mod openai_batches;
 pub mod openai_files;

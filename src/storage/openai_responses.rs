@@ -7,13 +7,14 @@ use sqlx::PgExecutor;
 
 use crate::ids::MessageId;
 
-/// Keeps what a response repeats of its request.
+/// Keeps what a response repeats of its request. Kept once, it stays as it is: the
+/// same request may come again.
 ///
 /// # Errors
 /// What the database says.
 pub async fn keep(db: impl PgExecutor<'_>, scope: Scope, answer: MessageId, base: &Value) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into openai_responses (answer_id, owner_id, base) values ($1, $2, $3)",
+        "insert into openai_responses (answer_id, owner_id, base) values ($1, $2, $3) on conflict do nothing",
         answer as _,
         scope.owner() as _,
         base,

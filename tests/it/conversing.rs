@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use footnote::config::Settings;
@@ -162,7 +162,8 @@ impl Conversing {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let state = Arc::new(Provider { mind: Box::new(mind), asked: Mutex::default() });
-        let router = Router::new().fallback(complete).with_state(Arc::clone(&state));
+        // Pictures are large.
+        let router = Router::new().fallback(complete).with_state(Arc::clone(&state)).layer(DefaultBodyLimit::disable());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { url, state }
     }

@@ -137,9 +137,9 @@ impl Estate {
                 format!("{of_message}/approvals/{}", self.approval)
             }
             "/api/v1/conversations/{id}/messages/{message_id}/edit" => format!("{of_question}/edit"),
-            _ if pattern.starts_with("/api/v1/conversations/{id}/messages/{message_id}") => {
-                pattern.replace("/api/v1/conversations/{id}/messages/{message_id}", &of_message)
-            }
+            _ if pattern.starts_with("/api/v1/conversations/{id}/messages/{message_id}") => pattern
+                .replace("/api/v1/conversations/{id}/messages/{message_id}", &of_message)
+                .replace("{number}", "1"),
             _ if pattern.starts_with("/api/v1/conversations/{id}") => below("{id}", &self.conversation),
             _ if pattern.starts_with("/api/v1/collections/{id}") => {
                 below("{id}", &self.collection).replace("{user_id}", &self.member)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::canaries::until;
-use crate::conversing::MODEL;
+use crate::conversing::{MODEL, Task};
 use crate::harness::request;
 use crate::openai_chat::with_manual;
 use crate::talk::{PRESSURE, Talk};
@@ -122,6 +122,73 @@ async fn a_response_goes_on_from_the_one_before_it() {
     let reply = talk.app.post(PATH, &unknown).await;
     let error = &reply.json()["error"];
     assert_eq!((reply.status, &error["code"]), (StatusCode::NOT_FOUND, &json!("previous_response_not_found")));
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_leaves_the_response_before_it_as_it_was() {
+    let talk = with_manual().await;
+    let first =
+        talk.post(PATH, &json!({ "model": "kb/main", "input": PRESSURE, "instructions": "Be a pirate." })).await;
+    let instructed = "select count(*) from conversations where system_prompt = 'Be a pirate.'";
+    let messages = "select count(*) from messages";
+    let stored = talk.count(messages).await;
+    let said = [json!({ "role": "user", "content": "Look." }), json!({ "role": "assistant", "content": "At what?" })];
+    let after = |question: &str| [&said[..], &[json!({ "role": "user", "content": question })]].concat();
+    for (what, field, value) in [
+        ("nothing asked", "input", json!(after(" "))),
+        ("a question too long", "input", json!(after(&"pump ".repeat(20_000)))),
+        ("no room", "max_output_tokens", json!(100_000_000)),
+        ("no model", "model", json!("kb/none")),
+        ("no temperature", "temperature", json!(7)),
+    ] {
+        for instructions in [Value::Null, json!("Be a poet.")] {
+            let mut next = json!({
+                "model": "kb/main", "input": after(PRESSURE), "previous_response_id": first["id"],
+                "instructions": instructions,
+            });
+            next[field] = value.clone();
+            let reply = talk.app.post(PATH, &next).await;
+            assert!(reply.status.is_client_error(), "{what}: {}", reply.text());
+            assert_eq!((talk.count(instructed).await, talk.count(messages).await), (1, stored), "{what}");
+        }
+    }
+    // One that is taken brings its own, and what was said before it.
+    let next = json!({
+        "model": "kb/main", "input": after(PRESSURE), "previous_response_id": first["id"], "instructions": "Be a poet.",
+    });
+    talk.post(PATH, &next).await;
+    let sent = talk.model.last()["messages"].clone();
+    assert!(sent[0]["content"].as_str().unwrap().contains("Be a poet."), "{sent}");
+    let told: Vec<&str> = sent.as_array().unwrap()[1..5].iter().filter_map(|turn| turn["content"].as_str()).collect();
+    assert_eq!(told, [PRESSURE, "The pump P4 is rated for 4 bar.", "Look.", "At what?"]);
+    assert_eq!(talk.count(messages).await, stored + 4);
+    talk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn responses_that_go_on_from_one_at_once_have_instructions_of_their_own() {
+    let talk = with_manual().await;
+    let first = talk.post(PATH, &json!({ "model": "kb/main", "input": PRESSURE })).await;
+    let names: Vec<String> = (0..12).map(|n| format!("sailor-{n}")).collect();
+    let asked = names.iter().map(|name| {
+        let body = json!({
+            "model": "kb/main", "input": format!("How would {name} say what pressure the pump P4 is rated for?"),
+            "instructions": format!("Speak as {name} does."), "previous_response_id": first["id"],
+        });
+        let talk = &talk;
+        async move { talk.post(PATH, &body).await }
+    });
+    futures::future::join_all(asked).await;
+    let sent = talk.model.bodies(Task::Answer);
+    for name in &names {
+        let own = sent.iter().find(|body| {
+            let last = body["messages"].as_array().unwrap().last().unwrap();
+            last["content"].as_str().unwrap().contains(&format!("How would {name} say"))
+        });
+        let told = own.expect("it was asked")["messages"][0]["content"].as_str().unwrap();
+        assert!(told.contains(&format!("Speak as {name} does.")), "{name}: {told}");
+    }
     talk.stop().await;
 }
 

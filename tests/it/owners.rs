@@ -26,6 +26,7 @@ const OWNED: &[&str] = &[
     "generation_revisions",
     "idempotency_keys",
     "jobs",
+    "kept_replies",
     "message_events",
     "message_feedback",
     "messages",

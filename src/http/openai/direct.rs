@@ -1,16 +1,17 @@
 //! A provider's model, asked without documents: its answer is passed on as it
-//! comes. Nothing is stored but what the call took, and that behind its back.
+//! comes. Nothing is stored here but what the call took, and that behind its back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use footnote_ingest::scope::Scope;
+use futures::stream::{self, StreamExt};
 
 use super::super::error::ApiError;
 use crate::app::App;
 use crate::error::Error;
 use crate::limits::{Reservation, Who};
-use crate::llm::{Delta, DeltaStream, Provider, Request, Usage};
+use crate::llm::{Delta, DeltaStream, LlmError, Provider, Request, Usage};
 use crate::models::Models;
 use crate::storage::calls::{Passed, Purpose};
 
@@ -18,7 +19,7 @@ use crate::storage::calls::{Passed, Purpose};
 const TOKEN: usize = 4;
 
 /// A call under way. Dropping it records it.
-pub(super) struct Bill {
+struct Bill {
     app: App,
     scope: Scope,
     provider: Arc<dyn Provider>,
@@ -31,7 +32,9 @@ pub(super) struct Bill {
     reservation: Option<Reservation>,
 }
 
-/// Asks. Returns when the first of the answer is there.
+/// Asks. Returns when the first of the answer is there. Right before its end the
+/// answer tells what it took, by our own count where the provider did not say.
+/// Dropping it stops the call and records it.
 ///
 /// # Errors
 /// Images for a model that takes none, a caller who has no tokens left, more
@@ -41,7 +44,7 @@ pub(super) async fn ask(
     scope: Scope,
     provider: Arc<dyn Provider>,
     request: Request,
-) -> Result<(DeltaStream, Bill), ApiError> {
+) -> Result<DeltaStream, ApiError> {
     let said: usize = request.history.iter().map(|turn| turn.text.len()).sum();
     let results = request.steps.iter().flat_map(|step| &step.results);
     let sent =
@@ -70,13 +73,18 @@ pub(super) async fn ask(
         reservation: Some(reservation),
     };
     match provider.stream(request).await {
-        Ok(deltas) => Ok((deltas, bill)),
+        Ok(deltas) => Ok(deltas.flat_map(move |delta| stream::iter(bill.hear(delta))).boxed()),
         Err(error) => {
             // Nothing was answered.
             (bill.outcome, bill.reservation) = (error.code(), None);
             Err(ApiError::of_provider(&error))
         }
     }
+}
+
+/// What is told of an answer whose deltas ended without its end.
+pub(super) fn broken_off() -> ApiError {
+    ApiError::unavailable("service", "the service was stopped while it answered; ask again", 1)
 }
 
 /// Sets aside what the call may take at most.
@@ -88,24 +96,25 @@ async fn reserve(app: &App, scope: Scope, sent: usize, max_tokens: u32) -> Resul
 }
 
 impl Bill {
-    /// Takes down what a delta says of the call.
-    pub(super) fn hear(&mut self, delta: &Delta) {
-        match delta {
-            Delta::Text(text) | Delta::Reasoning(text) => self.heard += text.len(),
-            Delta::Call(call) => self.heard += call.arguments.len(),
-            Delta::Usage(usage) => self.usage = Some(usage.clone()),
-            Delta::Finished(_) => self.outcome = "ok",
-            Delta::Cited { .. } | Delta::State(_) => {}
+    /// Takes down what a delta says of the call, and tells it on.
+    fn hear(&mut self, delta: Result<Delta, LlmError>) -> impl Iterator<Item = Result<Delta, LlmError>> + use<> {
+        let mut took = None;
+        match &delta {
+            Ok(Delta::Text(text) | Delta::Reasoning(text)) => self.heard += text.len(),
+            Ok(Delta::Call(call)) => self.heard += call.arguments.len(),
+            Ok(Delta::Usage(usage)) => self.usage = Some(usage.clone()),
+            Ok(Delta::Finished(_)) => {
+                self.outcome = "ok";
+                took = self.usage.is_none().then(|| Ok(Delta::Usage(self.usage())));
+            }
+            Ok(Delta::Cited { .. } | Delta::State(_)) => {}
+            Err(error) => self.outcome = error.code(),
         }
-    }
-
-    /// The call broke off.
-    pub(super) fn broke(&mut self, code: &'static str) {
-        self.outcome = code;
+        took.into_iter().chain([delta])
     }
 
     /// What it took, as far as that is known.
-    pub(super) fn usage(&self) -> Usage {
+    fn usage(&self) -> Usage {
         self.usage.clone().unwrap_or_else(|| {
             let tokens = |bytes: usize| u32::try_from(bytes.div_ceil(TOKEN)).unwrap_or(u32::MAX);
             let (input_tokens, output_tokens) = (tokens(self.sent), tokens(self.heard));

@@ -6,30 +6,58 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use super::super::asking::{IDEMPOTENCY_KEY, idempotency_key};
 use super::super::error::ApiError;
+use crate::chat::IdempotencyKey;
 
 /// A JSON body.
 #[derive(Debug)]
 pub(super) struct Body<T>(pub T);
 
+/// A JSON body, and the caller's own key for the request where it has one.
+#[derive(Debug)]
+pub(super) struct Keyed<T>(pub T, pub Option<IdempotencyKey>);
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        if !kind.starts_with("application/json") {
-            let message = "send JSON, with the header `content-type: application/json`";
-            return Err(ApiError::bad_request("content_type", message));
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                return ApiError::too_large("body", "the request is too large; send less of it, or files by /v1/files");
-            }
-            ApiError::bad_request("body", "the request broke off")
-        })?;
-        read(&bytes).map(Self)
+        read(&bytes(request, state).await?).map(Self)
     }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let (headers, path) = (request.headers().clone(), request.uri().path().to_owned());
+        let bytes = bytes(request, state).await?;
+        let value = read(&bytes)?;
+        if !headers.contains_key(IDEMPOTENCY_KEY) {
+            return Ok(Self(value, None));
+        }
+        // All of it counts, also what is passed over; the order of fields does not.
+        let mut whole: Value = read(&bytes)?;
+        whole.sort_all_objects();
+        Ok(Self(value, idempotency_key(&headers, &path, &whole)?))
+    }
+}
+
+/// The body of a request that says that it is JSON.
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/json") {
+        let message = "send JSON, with the header `content-type: application/json`";
+        return Err(ApiError::bad_request("content_type", message));
+    }
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return ApiError::too_large("body", "the request is too large; send less of it, or files by /v1/files");
+        }
+        ApiError::bad_request("body", "the request broke off")
+    })
 }
 
 /// Reads a body. An empty one is an empty object.

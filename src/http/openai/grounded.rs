@@ -11,11 +11,12 @@ use crate::app::App;
 use crate::chat::{self, Ask, Asked, Options};
 use crate::error::Error;
 use crate::ids::{ConversationId, MessageId};
+use crate::limits::Who;
 use crate::llm::ToolChoice;
 use crate::storage::answers::Place;
-use crate::storage::conversations::{self, Change, Patch};
+use crate::storage::conversations::{self, Patch};
 use crate::storage::hidden::{self, New, Origin};
-use crate::storage::messages;
+use crate::storage::{messages, withdrawals};
 
 /// What the conversations are called.
 const TITLE: &str = "OpenAI API";
@@ -44,30 +45,26 @@ pub(super) struct Held {
 }
 
 /// Asks. `filter` and what else is special stands in `ask`, whose content is
-/// the question's.
+/// the question's. A question under a key that was asked before is not asked again,
+/// and what it became is told; under a key the answer goes on when its reader goes
+/// away, and its conversation stays for as long as the key.
 ///
 /// # Errors
-/// What cannot be asked; the question's own faults name `param`.
+/// What cannot be asked; the question's own faults name `param`. Nothing is begun or
+/// changed then.
 pub(super) async fn ask(
     app: &App,
     scope: Scope,
     place: Where,
     question: Question,
     (wishes, param): (Wishes, &'static str),
-    mut ask: Ask,
+    ask: Ask,
 ) -> Result<Held, ApiError> {
-    let forget = matches!(place, Where::New(_, Origin::OpenaiOnce));
-    let is_new = matches!(place, Where::New(..));
-    check_images(app, scope, &place, &question).await.map_err(|error| refused(error, param))?;
-    let (conversation, parent) = match place {
-        Where::New(grounding, origin) => (begin(app, scope, grounding, origin, &question).await?, None),
-        Where::After(answer, grounding) => go_on(app, scope, answer, grounding, &question, &mut ask).await?,
-    };
-    let parent = hidden::seed(&app.db, scope, conversation, parent, &question.before).await?;
-    ask = Ask {
+    let forget = matches!(place, Where::New(_, Origin::OpenaiOnce)) && ask.key.is_none();
+    let ask = Ask {
         content: question.text,
         images: question.images,
-        place: Place::After(parent),
+        before: question.before,
         options: Options {
             temperature: wishes.temperature,
             max_tokens: wishes.max_tokens,
@@ -76,77 +73,71 @@ pub(super) async fn ask(
         },
         ..ask
     };
-    let asked = chat::ask(app, scope, conversation, ask).await;
-    let asked = match asked {
-        Ok(asked) => asked,
-        Err(error) => {
-            // Nobody knows of it.
-            if is_new {
-                conversations::delete(&app.db, scope, conversation).await?;
-            }
-            return Err(refused(error, param));
-        }
-    };
-    Ok(Held { app: app.clone(), scope, conversation, asked, stop: true, forget })
+    let (stop, instructions, app) = (ask.key.is_none(), question.instructions, app.clone());
+    let who = Who::present(scope.owner());
+    // In a task of its own: a caller that goes away in the middle must not leave a
+    // conversation without its question, nor an answer that nobody stops.
+    let taken = rights::spawn(as_owner(
+        scope,
+        who.during(async move {
+            let (conversation, asked) = match place {
+                Where::New(grounding, origin) => begin(&app, scope, grounding, origin, instructions, ask).await?,
+                Where::After(answer, grounding) => go_on(&app, scope, answer, grounding, instructions, ask).await?,
+            };
+            Ok(Held { app, scope, conversation, asked, stop, forget })
+        }),
+    ));
+    let held: Result<Held, Error> = taken.await.map_err(|error| Error::Internal(error.into()))?;
+    held.map_err(|error| refused(error, param))
 }
 
-/// Refuses pictures that nobody would look at, before anything is begun or changed.
-async fn check_images(app: &App, scope: Scope, place: &Where, question: &Question) -> Result<(), Error> {
-    if question.images.is_empty() {
-        return Ok(());
-    }
-    let model = match place {
-        Where::New(grounding, _) => grounding.model.clone(),
-        Where::After(_, Some(Grounding { model: Some(model), .. })) => Some(model.clone()),
-        Where::After(answer, _) => {
-            let found = messages::find(&app.db, scope, *answer).await?.ok_or(Error::NotFound("previous response"))?;
-            conversations::find(&app.db, scope, found.conversation_id)
-                .await?
-                .and_then(|conversation| conversation.model)
-        }
-    };
-    chat::check_images(app, model.as_deref(), &question.images)
-}
-
+/// Asks in a conversation of its own.
 async fn begin(
     app: &App,
     scope: Scope,
     grounding: Grounding,
     origin: Origin,
-    question: &Question,
-) -> Result<ConversationId, ApiError> {
+    instructions: Option<String>,
+    ask: Ask,
+) -> Result<(ConversationId, Asked), Error> {
     let tools = TOOLS.map(str::to_owned);
     let new = New {
         origin,
         title: TITLE,
         collections: &grounding.collections,
         model: grounding.model.as_deref(),
-        system_prompt: question.instructions.as_deref(),
+        system_prompt: instructions.as_deref(),
         tools: &tools,
     };
-    Ok(hidden::create(&app.db, scope, &new).await?)
+    let conversation = hidden::create(&app.db, scope, &new).await?;
+    let is_keyed = ask.key.is_some();
+    let asked = chat::ask(app, scope, conversation, Ask { place: Place::After(None), ..ask }).await;
+    // Refused, or asked by somebody else meanwhile: one that holds a message stays.
+    if is_keyed || asked.is_err() {
+        withdrawals::forget(&app.db, scope, conversation).await?;
+    }
+    Ok((conversation, asked?))
 }
 
-/// The conversation of an earlier answer. Instructions do not carry over; what
-/// it is grounded in does, unless the request says otherwise.
+/// Asks in the conversation of an earlier answer. Instructions do not carry over;
+/// what it is grounded in does, unless the request says otherwise.
 async fn go_on(
     app: &App,
     scope: Scope,
     answer: MessageId,
     grounding: Option<Grounding>,
-    question: &Question,
-    ask: &mut Ask,
-) -> Result<(ConversationId, Option<MessageId>), ApiError> {
-    let gone = || ApiError::not_found("previous response");
-    let found = messages::find(&app.db, scope, answer).await?.ok_or_else(gone)?;
-    let prompt = question.instructions.clone().map_or(Patch::Clear, Patch::Set);
-    let change = Change { system_prompt: prompt, ..Change::default() };
-    conversations::change(&app.db, scope, found.conversation_id, &change).await?.ok_or_else(gone)?;
+    instructions: Option<String>,
+    mut ask: Ask,
+) -> Result<(ConversationId, Asked), Error> {
+    let found = messages::find(&app.db, scope, answer).await?.ok_or(Error::NotFound("previous response"))?;
+    ask.place = Place::After(Some(answer));
+    ask.instructions = instructions.map_or(Patch::Clear, Patch::Set);
     if let Some(grounding) = grounding {
         ask.options.collections = Some(grounding.collections).filter(|ids| !ids.is_empty());
         ask.options.model = grounding.model;
     }
-    Ok((found.conversation_id, Some(answer)))
+    let conversation = found.conversation_id;
+    Ok((conversation, chat::ask(app, scope, conversation, ask).await?))
 }
 
 /// A refusal by the parameter's name in this API.

@@ -24,6 +24,12 @@ pub(super) fn read(prefix: &str, text: &str) -> Option<Uuid> {
     text.strip_prefix(prefix)?.parse().ok()
 }
 
+/// When what this is the id of was made, in seconds since 1970: the same however
+/// often it is told.
+pub(super) fn made_at(id: Uuid) -> u64 {
+    id.get_timestamp().map(|made| made.to_unix().0).unwrap_or_default()
+}
+
 /// The key of a document that a file became: the file's id, then its name.
 pub(super) fn key(file: Uuid, filename: &str) -> String {
     format!("{}{filename}", key_start(file))
@@ -58,6 +64,13 @@ mod tests {
         assert_eq!(read(STORE, &format!("vs_{id}")), Some(id));
         assert_eq!(read(STORE, &show(FILE, id)), None);
         assert_eq!(read(STORE, "vs_x"), None);
+    }
+
+    #[test]
+    fn an_id_tells_when_it_was_made() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        assert!((now..now + 2).contains(&made_at(Uuid::now_v7())));
+        assert_eq!(made_at(Uuid::nil()), 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!
 //! * [`talk`]: what was said, whichever way it was written
 //! * [`target`]: who answers; [`direct`]: a provider, [`grounded`]: the documents
+//! * [`keyed`]: requests that are sent again under a key of the caller's own
 //! * [`heard`], [`cited`]: the events of an answer, and where its citations stand
 //! * [`error`], [`extract`], [`ids`], [`list`]: what all resources share
 
@@ -22,6 +23,7 @@ mod files;
 mod grounded;
 mod heard;
 mod ids;
+mod keyed;
 mod list;
 mod models;
 mod responses;

@@ -3,6 +3,7 @@
 //! hold.
 
 use super::super::error::ApiError;
+use super::super::parts::MAX_IMAGES;
 use crate::llm::{Format, Image, Request, Role, Step, ToolCall, ToolChoice, ToolResult, ToolSpec, Turn};
 use crate::storage::messages::Role as Speaker;
 
@@ -151,7 +152,7 @@ impl Talk {
     }
 
     /// The question over documents: the last turn, with the turns of the person
-    /// right before it.
+    /// right before it, their words and their pictures.
     pub(super) fn into_question(self) -> Result<Question, ApiError> {
         let mut spells: Vec<(Speaker, String)> = Vec::new();
         let mut images = Vec::new();
@@ -160,10 +161,14 @@ impl Talk {
         for turn in self.turns {
             let (speaker, text) = match turn {
                 Said::User { text, images: shown } => {
-                    images = shown;
+                    images.extend(shown);
                     (Speaker::User, text)
                 }
-                Said::Assistant { text, calls } if calls.is_empty() => (Speaker::Assistant, without_markers(&text)),
+                Said::Assistant { text, calls } if calls.is_empty() => {
+                    // Those before it belong to an earlier question.
+                    images.clear();
+                    (Speaker::Assistant, without_markers(&text))
+                }
                 Said::Assistant { .. } | Said::Result { .. } => return Err(results),
             };
             let text = text.replace('\0', "\u{fffd}");
@@ -174,6 +179,10 @@ impl Talk {
             }
         }
         let Some((Speaker::User, text)) = spells.pop() else { return Err(wrong) };
+        if images.len() > MAX_IMAGES {
+            let problem = format!("the question has {MAX_IMAGES} images at most");
+            return Err(ApiError::bad_request(self.param, problem));
+        }
         let instructions = self.instructions.join("\n\n").replace('\0', "\u{fffd}");
         if instructions.chars().nth(MAX_INSTRUCTIONS).is_some() {
             let problem = format!("the instructions have {MAX_INSTRUCTIONS} characters at most");

@@ -10,15 +10,16 @@ use serde_json::Value;
 
 use super::super::super::error::ApiError;
 use super::super::super::sse;
+use super::super::cited;
 use super::super::grounded::{self, Held, Where};
 use super::super::heard::{Ending, Heard, News};
 use super::super::target::Grounding;
-use super::super::{cited, ids};
 use super::chunks::{Whole, Writer};
 use super::request::Completion;
-use super::{About, now};
+use super::{About, Form};
 use crate::app::App;
-use crate::chat::{self, Ask};
+use crate::chat::{self, Ask, IdempotencyKey};
+use crate::ids::MessageId;
 use crate::llm::FinishReason;
 use crate::storage::events::Event;
 use crate::storage::hidden::Origin;
@@ -28,21 +29,33 @@ pub(super) async fn answer(
     scope: Scope,
     grounding: Grounding,
     completion: Completion,
+    key: Option<IdempotencyKey>,
     base: String,
 ) -> Result<Response, ApiError> {
     completion.check_grounded()?;
-    let (streams, totals, model) = (completion.streams(), completion.wants_totals(), completion.model.clone());
+    let form = completion.form();
     let origin = if completion.store == Some(true) { Origin::Openai } else { Origin::OpenaiOnce };
     let (talk, wishes) = completion.read()?;
     let param = talk.param;
     let question = talk.into_question()?;
-    let ask = Ask::new(String::new());
+    let ask = Ask { key, ..Ask::new(String::new()) };
     let held = grounded::ask(app, scope, Where::New(grounding, origin), question, (wishes, param), ask).await?;
-    let id = ids::show("chatcmpl-", held.asked.answer.0);
-    let about = About { id, created: now(), model, totals };
-    let events = chat::follow(app, scope, held.asked.answer, 0).await?;
+    tell(app, scope, held.asked.answer, Some(held), &form, base).await
+}
+
+/// An answer, live until its end, as it was asked for.
+pub(super) async fn tell(
+    app: &App,
+    scope: Scope,
+    answer: MessageId,
+    held: Option<Held>,
+    form: &Form,
+    base: String,
+) -> Result<Response, ApiError> {
+    let about = form.about(answer.0);
+    let events = chat::follow(app, scope, answer, 0).await?;
     let reading = Reading { events, heard: Heard::default(), held, base };
-    if streams {
+    if form.streams {
         let writing = Writing { reading, writer: Writer::new(about), ended: false };
         return Ok(sse::reply(stream::unfold(writing, Writing::next)));
     }
@@ -53,11 +66,19 @@ pub(super) async fn answer(
 struct Reading {
     events: BoxStream<'static, Arc<Event>>,
     heard: Heard,
-    held: Held,
+    /// What becomes of the answer when its reader goes.
+    held: Option<Held>,
     base: String,
 }
 
 impl Reading {
+    /// It has come to its end.
+    fn release(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.release();
+        }
+    }
+
     fn annotations(&self) -> Vec<Value> {
         let marks = cited::marks(&self.heard.text, &self.heard.citations);
         marks.iter().map(|mark| cited::url_citation(mark, &self.base)).collect()
@@ -72,7 +93,7 @@ impl Reading {
             Ending::Cancelled => FinishReason::Stop,
             Ending::Failed(error) => return Err(error),
         };
-        self.held.release();
+        self.release();
         let annotations = self.annotations();
         let Heard { text, reasoning, usage, .. } = self.heard;
         let whole = Whole { text, reasoning, annotations, calls: vec![] };
@@ -113,7 +134,7 @@ impl Writing {
             Ending::Cancelled => FinishReason::Stop,
             Ending::Failed(error) => return Writer::fail(out, &error),
         };
-        self.reading.held.release();
+        self.reading.release();
         let annotations = self.reading.annotations();
         if !annotations.is_empty() {
             self.writer.annotations(out, &annotations);

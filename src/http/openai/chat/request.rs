@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::super::super::error::ApiError;
 use super::super::super::parts::{self, QuestionPart};
 use super::super::talk::{Said, Talk, Wishes};
+use super::Form;
 use crate::llm::{Format, ToolCall, ToolChoice, ToolSpec};
 
 /// Tools of a request, at most.
@@ -123,12 +124,10 @@ pub(in super::super) struct Function {
 }
 
 impl Completion {
-    pub(super) fn streams(&self) -> bool {
-        self.stream.unwrap_or_default()
-    }
-
-    pub(super) fn wants_totals(&self) -> bool {
-        self.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or_default()
+    /// How the answer is to be written.
+    pub(super) fn form(&self) -> Form {
+        let totals = self.stream_options.as_ref().and_then(|options| options.include_usage).unwrap_or_default();
+        Form { model: self.model.clone(), streams: self.stream.unwrap_or_default(), totals }
     }
 
     /// Refuses what cannot be done over documents.

@@ -17,8 +17,14 @@ pub(super) async fn of(
     answer: MessageId,
     before: Option<MessageId>,
 ) -> Result<Vec<Value>, ApiError> {
-    let mut path = messages::path(&app.db, scope, answer).await?;
+    let mut path = messages::path_in_words(&app.db, scope, answer).await?;
     path.retain(|message| message.id != answer);
+    // Of all that lies between the two, the question alone may have pictures.
+    if let Some(question) = path.last_mut()
+        && let Some(whole) = messages::find(&app.db, scope, question.id).await?
+    {
+        *question = whole;
+    }
     let from = path.iter().position(|message| Some(message.id) == before).map_or(0, |place| place + 1);
     Ok(path[from..].iter().map(item).collect())
 }
@@ -33,7 +39,7 @@ fn item(message: &Message) -> Value {
             Some(json!({ "type": words, "text": text, "annotations": [], "logprobs": [] }))
         }
         Part::Text { text } => Some(json!({ "type": words, "text": text })),
-        Part::Image { media_type, base64 } => {
+        Part::Image { media_type, base64, .. } => {
             let url = format!("data:{media_type};base64,{base64}");
             Some(json!({ "type": "input_image", "detail": "auto", "image_url": url }))
         }

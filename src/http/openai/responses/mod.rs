@@ -25,11 +25,11 @@ use uuid::Uuid;
 use super::super::caller::Caller;
 use super::super::error::ApiError;
 use super::super::extract::{Path, Query};
-use super::chat::now;
 use super::error::OpenAiError;
-use super::extract::Body;
-use super::grounded::{self, Where};
+use super::extract::Keyed;
+use super::grounded::{self, Held, Where};
 use super::ids;
+use super::keyed::{self, Before};
 use super::list::{Listing, MOST, Paging, USUAL};
 use super::target::{self, Grounding, Target};
 use crate::app::App;
@@ -37,7 +37,7 @@ use crate::chat::{self, Ask, Options};
 use crate::ids::MessageId;
 use crate::storage::hidden::Origin;
 use crate::storage::messages::{self, Role};
-use crate::storage::{events, openai_responses};
+use crate::storage::{events, idempotency, openai_responses};
 use reading::Reading;
 use request::{Create, Tools};
 use writer::Writer;
@@ -71,12 +71,38 @@ struct Kept {
     results: bool,
 }
 
+/// How a response is to be given.
+struct Form {
+    base: Kept,
+    kept: bool,
+    streams: bool,
+    background: bool,
+}
+
+impl Form {
+    fn of(create: &Create) -> Self {
+        let kept = create.is_kept();
+        let base = Kept { shown: create.shown(kept), results: create.wants_results() };
+        Self { base, kept, streams: create.streams(), background: create.is_background() }
+    }
+}
+
 /// Makes a response. The model `kb/<name>` answers from that collection; any
 /// other from the vector stores of a `file_search` tool and the collections
 /// that `metadata.collections` names, or, without them, as its provider does:
 /// then nothing is kept. What `file_citation.index` counts is code points.
+///
+/// The same `Idempotency-Key` with the same request asks once, however often it is
+/// sent within a day, and gives the same response: to that end, and with a key only,
+/// also what would not be kept is kept for that day, though it cannot be read by its
+/// id. A stream that is sent again may come in larger pieces. A response under a key
+/// goes on for a while when its reader goes away; one that failed or broke off is
+/// made anew when it is sent again.
 #[utoipa::path(
     post, path = "/v1/responses", tag = "openai", request_body = Create,
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "The caller's own key for this request"),
+    ),
     responses(
         (status = 200, content((Object = "application/json"), (String = "text/event-stream"))),
         (status = 400, body = OpenAiError), (status = 401, body = OpenAiError), (status = 403, body = OpenAiError),
@@ -87,8 +113,13 @@ struct Kept {
 pub(in super::super) async fn create(
     State(app): State<App>,
     Caller(scope): Caller,
-    Body(create): Body<Create>,
+    Keyed(create, key): Keyed<Create>,
 ) -> Result<Response, ApiError> {
+    match keyed::before(&app, scope, key.as_ref()).await? {
+        Some(Before::Asked(asked)) => return tell(&app, scope, asked.answer, None, Form::of(&create)).await,
+        Some(Before::Told(reply)) => return passed_on::tell(reply, &create).await,
+        None => {}
+    }
     create.check()?;
     let mut tools = create.tools()?;
     for store in &tools.stores {
@@ -102,11 +133,7 @@ pub(in super::super) async fn create(
     };
     let place = match (target::find(&app, scope, &create.model, also).await?, previous) {
         (Target::Provider(provider), None) => {
-            let id = Uuid::now_v7().simple().to_string();
-            let shown = create.shown(&format!("{}{id}", ids::RESPONSE), now(), false);
-            let (writer, streams) = (Writer::new(shown, id), create.streams());
-            let talk = create.read(tools.functions, |_| None)?;
-            return passed_on::answer(&app, scope, provider, talk, writer, streams).await;
+            return passed_on::answer(&app, scope, provider, create, tools.functions, key).await;
         }
         (Target::Provider(_), Some(answer)) => {
             let grounding = Grounding { model: Some(create.model.clone()), ..Grounding::default() };
@@ -119,7 +146,8 @@ pub(in super::super) async fn create(
     };
     create.check_grounded(&tools)?;
     let filter = filter(&mut tools)?;
-    over_documents(&app, scope, place, create, filter).await
+    let options = Options { filter: Some(filter), ..Options::default() };
+    over_documents(&app, scope, place, create, Ask { options, key, ..Ask::new(String::new()) }).await
 }
 
 async fn previous(app: &App, scope: Scope, id: &str) -> Result<MessageId, ApiError> {
@@ -143,36 +171,37 @@ fn filter(tools: &mut Tools) -> Result<MetaFilter, ApiError> {
     Ok(filter)
 }
 
-async fn over_documents(
-    app: &App,
-    scope: Scope,
-    place: Where,
-    create: Create,
-    filter: MetaFilter,
-) -> Result<Response, ApiError> {
-    let (streams, background, kept) = (create.streams(), create.is_background(), create.is_kept());
-    let mut shown = create.shown("", now(), kept);
-    let results = create.wants_results();
+async fn over_documents(app: &App, scope: Scope, place: Where, create: Create, ask: Ask) -> Result<Response, ApiError> {
+    let form = Form::of(&create);
     let referred = referred(app, scope, &create.references()).await?;
     let (talk, wishes) = create.read(vec![], |id| referred.get(&id).cloned())?;
     let param = talk.param;
     let question = talk.into_question()?;
-    let options = Options { filter: Some(filter), ..Options::default() };
-    let ask = Ask { options, ..Ask::new(String::new()) };
     let mut held = grounded::ask(app, scope, place, question, (wishes, param), ask).await?;
     let answer = held.asked.answer;
-    shown["id"] = json!(ids::show(ids::RESPONSE, answer.0));
-    let base = Kept { shown, results };
+    if form.background {
+        held.release();
+        listen(app, scope, answer);
+    }
+    tell(app, scope, answer, Some(held), form).await
+}
+
+/// The response of an answer, live until its end, as it was asked for.
+async fn tell(
+    app: &App,
+    scope: Scope,
+    answer: MessageId,
+    held: Option<Held>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let Form { mut base, kept, streams, background } = form;
+    base.shown["id"] = json!(ids::show(ids::RESPONSE, answer.0));
+    base.shown["created_at"] = json!(ids::made_at(answer.0));
     if kept {
         let base = serde_json::to_value(&base).map_err(|_| ApiError::internal())?;
         openai_responses::keep(&app.db, scope, answer, &base).await?;
     }
-    if background {
-        held.release();
-        listen(app, scope, answer);
-    }
-    let reading = follow(app, scope, answer, base).await?;
-    let reading = Reading { held: Some(held), ..reading };
+    let reading = Reading { held, ..follow(app, scope, answer, base).await? };
     if streams {
         return Ok(reading.stream());
     }
@@ -266,6 +295,8 @@ pub(in super::super) async fn delete(
     let (answer, _) = known(&app, scope, &id).await?;
     chat::cancel(&app, scope, answer).await?;
     let mut tx = app.db.begin().await?;
+    // Its request, sent again, asks anew.
+    idempotency::free(&mut *tx, scope, answer).await?;
     let deleted = openai_responses::delete(&mut tx, scope, answer).await?;
     tx.commit().await?;
     Ok(axum::Json(Deletion { id, object: "response", deleted }))

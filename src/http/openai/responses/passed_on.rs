@@ -6,16 +6,18 @@ use axum::response::{IntoResponse, Response};
 use footnote_ingest::scope::Scope;
 use futures::StreamExt;
 use futures::stream::{self, ReadyChunks};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::super::error::ApiError;
 use super::super::super::sse;
-use super::super::direct::{self, Bill};
 use super::super::heard::Ending;
-use super::super::talk::{Talk, Wishes};
+use super::super::keyed::{self, Reply};
+use super::super::{direct, ids};
+use super::request::Create;
 use super::writer::Writer;
 use crate::app::App;
-use crate::llm::{Delta, DeltaStream, FinishReason, LlmError, Provider};
+use crate::chat::IdempotencyKey;
+use crate::llm::{Delta, DeltaStream, LlmError, Provider, ToolSpec, Usage};
 
 /// Deltas that are written together when they come in faster than they are read.
 const DELTAS: usize = 64;
@@ -24,18 +26,33 @@ pub(super) async fn answer(
     app: &App,
     scope: Scope,
     provider: Arc<dyn Provider>,
-    (talk, wishes): (Talk, Wishes),
-    writer: Writer,
-    streams: bool,
+    create: Create,
+    functions: Vec<ToolSpec>,
+    key: Option<IdempotencyKey>,
 ) -> Result<Response, ApiError> {
+    let (shown, streams) = (create.shown(false), create.streams());
+    let (talk, wishes) = create.read(functions, |_| None)?;
     let request = talk.into_request(provider.name(), wishes, app.settings.max_answer_tokens)?;
-    let (deltas, bill) =
-        direct::ask(app, scope, provider, request).await.map_err(|error| match error.surface.as_str() {
-            "messages" => error.about("input"),
-            "max_completion_tokens" => error.about("max_output_tokens"),
-            _ => error,
-        })?;
-    let passing = Passing { deltas: deltas.ready_chunks(DELTAS), writer, bill, begun: false, ending: None };
+    let reply = keyed::pass_on(app, scope, provider, request, key).await;
+    let reply = reply.map_err(|error| match error.surface.as_str() {
+        "messages" => error.about("input"),
+        "max_completion_tokens" => error.about("max_output_tokens"),
+        _ => error,
+    })?;
+    write(reply, shown, streams).await
+}
+
+/// A provider's reply that was kept, as it was asked for.
+pub(super) async fn tell(reply: Reply, create: &Create) -> Result<Response, ApiError> {
+    write(reply, create.shown(false), create.streams()).await
+}
+
+async fn write(reply: Reply, mut shown: Value, streams: bool) -> Result<Response, ApiError> {
+    shown["id"] = json!(ids::show(ids::RESPONSE, reply.id));
+    shown["created_at"] = json!(ids::made_at(reply.id));
+    let writer = Writer::new(shown, reply.id.simple().to_string());
+    let deltas = reply.deltas.ready_chunks(DELTAS);
+    let passing = Passing { deltas, writer, usage: Usage::default(), begun: false, ending: None };
     if streams {
         return Ok(sse::reply(stream::unfold(Some(passing), Passing::next)));
     }
@@ -46,7 +63,7 @@ pub(super) async fn answer(
 struct Passing {
     deltas: ReadyChunks<DeltaStream>,
     writer: Writer,
-    bill: Bill,
+    usage: Usage,
     begun: bool,
     ending: Option<Ending>,
 }
@@ -79,31 +96,24 @@ impl Passing {
     async fn read(&mut self, out: &mut Vec<u8>) -> bool {
         match self.deltas.next().await {
             Some(ready) => ready.into_iter().for_each(|delta| self.take(delta, out)),
-            None => self.ending = self.ending.take().or(Some(Ending::Whole(FinishReason::Stop))),
+            None => self.ending = self.ending.take().or_else(|| Some(Ending::Failed(direct::broken_off()))),
         }
         self.ending.is_none()
     }
 
     fn take(&mut self, delta: Result<Delta, LlmError>, out: &mut Vec<u8>) {
-        let delta = match delta {
-            Ok(delta) => delta,
-            Err(error) => {
-                self.bill.broke(error.code());
-                self.ending = Some(Ending::Failed(ApiError::of_provider(&error)));
-                return;
-            }
-        };
-        self.bill.hear(&delta);
         match delta {
-            Delta::Text(text) => self.writer.text(out, &text),
-            Delta::Call(call) => self.writer.call(out, &call),
-            Delta::Finished(reason) => self.ending = Some(Ending::Whole(reason)),
-            Delta::Reasoning(_) | Delta::Cited { .. } | Delta::State(_) | Delta::Usage(_) => {}
+            Ok(Delta::Text(text)) => self.writer.text(out, &text),
+            Ok(Delta::Call(call)) => self.writer.call(out, &call),
+            Ok(Delta::Usage(usage)) => self.usage = usage,
+            Ok(Delta::Finished(reason)) => self.ending = Some(Ending::Whole(reason)),
+            Ok(Delta::Reasoning(_) | Delta::Cited { .. } | Delta::State(_)) => {}
+            Err(error) => self.ending = Some(Ending::Failed(ApiError::of_provider(&error))),
         }
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
-        let ending = self.ending.take().unwrap_or(Ending::Whole(FinishReason::Stop));
-        self.writer.end(out, ending, &[], self.bill.usage());
+        let ending = self.ending.take().unwrap_or_else(|| Ending::Failed(direct::broken_off()));
+        self.writer.end(out, ending, &[], std::mem::take(&mut self.usage));
     }
 }

@@ -155,11 +155,12 @@ impl Create {
         Ok(tools)
     }
 
-    /// What a response repeats of its request.
-    pub(super) fn shown(&self, id: &str, created: u64, kept: bool) -> Value {
+    /// What a response repeats of its request; its id and when it was made are left
+    /// out.
+    pub(super) fn shown(&self, kept: bool) -> Value {
         let nothing = || json!([]);
         json!({
-            "id": id, "object": "response", "created_at": created, "model": self.model,
+            "id": null, "object": "response", "created_at": null, "model": self.model,
             "instructions": self.instructions, "metadata": self.metadata.clone().unwrap_or_default(),
             "tools": self.tools.as_ref().map_or_else(nothing, |tools| json!(tools)),
             "tool_choice": self.tool_choice.clone().filter(|choice| !choice.is_null()).unwrap_or_else(|| json!("auto")),
