@@ -113,6 +113,7 @@ mod unarmed {
         Ok(())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the same as where something may happen")]
     pub(crate) fn may_happen_in_thread(_: Place) -> Result<()> {
         Ok(())
     }

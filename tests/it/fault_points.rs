@@ -25,7 +25,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::canaries::until;
+use crate::canaries::{purged, until};
 use crate::command::Server;
 use crate::counting::{Counting, Faults};
 use crate::fleet::Fleet;
@@ -342,6 +342,7 @@ async fn points_that_come_after_their_document_is_deleted_go_too() {
         until("its rows", async || plant.has_happened(&late).then_some(())).await;
         plant.delete(&gone).await;
         until("the other fault", async || plant.has_happened(&fault).then_some(())).await;
+        purged(&Client::new(plant.server().unwrap().transport())).await;
         plant.idle().await;
         plant.end().await;
     }

@@ -285,11 +285,13 @@ async fn cycles(kind: Kind, count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a start on a disk without a byte left does not say so each time; `make soak` runs it"]
 async fn a_full_disk_in_memory_loses_nothing_and_ends_nothing() {
     cycles(Kind::Tmpfs, number("FOOTNOTE_DISK_CYCLES", 2).div_ceil(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "a start on a disk without a byte left does not say so each time; `make soak` runs it"]
 async fn a_full_disk_in_an_image_loses_nothing_and_ends_nothing() {
     cycles(Kind::Ext4, number("FOOTNOTE_DISK_CYCLES", 2) / 2).await;
 }

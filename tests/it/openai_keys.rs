@@ -223,7 +223,7 @@ async fn who_sends_it_again_is_a_reader_as_good_as_the_first() {
         let keyed = keyed.with("stream", json!(true));
         let mut body = keyed.open(&talk.app).await;
         body.next().await.expect("a beginning").unwrap();
-        let (_, again) = tokio::join!(async { drop(body) }, keyed.send(&talk.app));
+        let ((), again) = tokio::join!(async { drop(body) }, keyed.send(&talk.app));
         assert_eq!(words(&again.text()).split_whitespace().count(), 60, "{}", keyed.key);
         assert_eq!(asked(&talk.model), calls + 1, "{}", keyed.key);
     }

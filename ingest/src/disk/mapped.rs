@@ -43,7 +43,7 @@ pub(super) fn hold(folder: &Path, bytes: u64) {
     });
     let Some(spare) = spare else { return };
     if TRIED.swap(0, Ordering::Relaxed) > 0 {
-        tracing::warn!("the disk was full while the index was written, which found the room that was held for it, or waited");
+        tracing::warn!("the disk was full while the index was written, which used what was held for that");
     }
     if let Err(error) = spare.hold(bytes) {
         tracing::debug!(%error, "nothing is held for a full disk");
