@@ -43,8 +43,8 @@ impl DiskGuard {
     /// [`Error::DiskFull`] when they cannot, [`Error::Io`] when the disk does
     /// not answer.
     pub fn check(&self, need: u64) -> Result<()> {
-        let available = free_bytes(&self.path)?.saturating_add(held());
-        if available < self.reserve.saturating_add(need) {
+        let available = free_bytes(&self.path)?;
+        if available.saturating_add(held()) < self.reserve.saturating_add(need) {
             return Err(Error::DiskFull { path: self.path.clone(), available, reserve: self.reserve });
         }
         Ok(())

@@ -124,7 +124,9 @@ fn read(announcement: &Path) -> Option<Running> {
 }
 
 fn unusable(path: &Path, error: &io::Error) -> Error {
-    let problem = format!("`{}` cannot be used: {error}; choose another with --data-dir", path.display());
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let first = if is_full { "free some space, or " } else { "" };
+    let problem = format!("`{}` cannot be used: {error}; {first}choose another with --data-dir", path.display());
     Error::Invalid { field: "data_dir", problem }
 }
 

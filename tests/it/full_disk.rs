@@ -6,6 +6,7 @@
 //! 20 in `make soak`).
 
 mod disk;
+mod writes;
 
 use std::collections::BTreeMap;
 
@@ -23,7 +24,7 @@ use disk::{Disk, Kind};
 
 /// Bytes that are left to the service, a little more than it keeps free: it soon has
 /// taken them.
-const LEFT: u64 = 230 * 1024 * 1024;
+const LEFT: u64 = 215 * 1024 * 1024;
 /// Words of a document.
 const WORDS: usize = 6_000;
 /// Documents after which the disk is full in any case.
@@ -195,7 +196,7 @@ impl Cycle {
         let said = errors(&output);
         assert!(matches!(output.status.code(), Some(1 | 2)), "{:?}: {said}", output.status);
         let told = said.lines().last().unwrap_or_default();
-        assert!(told.contains("free some space") || told.contains("No space left"), "{said}");
+        assert!(told.contains("free some space"), "{said}");
         eprintln!("said by a start: {told}");
     }
 
@@ -285,13 +286,11 @@ async fn cycles(kind: Kind, count: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a start on a disk without a byte left does not say so each time; `make soak` runs it"]
 async fn a_full_disk_in_memory_loses_nothing_and_ends_nothing() {
     cycles(Kind::Tmpfs, number("FOOTNOTE_DISK_CYCLES", 2).div_ceil(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a start on a disk without a byte left does not say so each time; `make soak` runs it"]
 async fn a_full_disk_in_an_image_loses_nothing_and_ends_nothing() {
     cycles(Kind::Ext4, number("FOOTNOTE_DISK_CYCLES", 2) / 2).await;
 }
