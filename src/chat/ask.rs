@@ -6,10 +6,12 @@ use std::time::Duration;
 use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::usage::Gate;
+use futures::stream::BoxStream;
 
 use super::ahead::{self, Ahead};
 use super::asked_with;
 use super::files;
+use super::follow;
 use super::hub::Live;
 use super::orphans;
 use super::question::{Ask, Asked, IdempotencyKey};
@@ -23,7 +25,7 @@ use crate::llm::{Image, Provider};
 use crate::retrieve;
 use crate::storage::answers::{self, Place, Stored};
 use crate::storage::conversations::{self, Change};
-use crate::storage::events;
+use crate::storage::events::{self, Event};
 use crate::storage::hidden;
 use crate::storage::idempotency::{self, Kept};
 use crate::storage::messages::{self, Message, Part, Role};
@@ -43,6 +45,13 @@ enum Subject {
     Again(Stored),
 }
 
+/// A question that was taken.
+struct Begun {
+    asked: Asked,
+    /// The answer's stream, unless it was asked before.
+    live: Option<Arc<Live>>,
+}
+
 /// Stores the question and starts the answer, which goes on by itself. A
 /// question whose key was used for the same before is not asked again: what it
 /// became then is returned.
@@ -55,7 +64,28 @@ enum Subject {
 /// pictures that the caller's quota has no room for.
 pub async fn ask(app: &App, scope: Scope, conversation: ConversationId, ask: Ask) -> Result<Asked> {
     check(&ask.content)?;
-    start(app, scope, conversation, ask, Subject::New).await
+    Ok(start(app, scope, conversation, ask, Subject::New).await?.asked)
+}
+
+/// Asks, and follows the answer from its beginning. An answer that is taken back is
+/// followed to its end too, however soon it failed, where [`follow::follow`] finds
+/// nothing any more.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_and_follow(
+    app: &App,
+    scope: Scope,
+    conversation: ConversationId,
+    ask: Ask,
+) -> Result<(Asked, BoxStream<'static, Arc<Event>>)> {
+    check(&ask.content)?;
+    let Begun { asked, live } = start(app, scope, conversation, ask, Subject::New).await?;
+    let events = match live {
+        Some(live) => follow::made_here(app, scope, asked.answer, live),
+        None => follow::follow(app, scope, asked.answer, 0).await?,
+    };
+    Ok((asked, events))
 }
 
 /// Answers a question anew, as another branch beside the answer `message`: with
@@ -77,7 +107,8 @@ pub async fn regenerate(
     (ask.content, ask.images, ask.documents) = (question.text(), question.images(), question.documents());
     ask.inherit(options::find(&app.db, scope, question.id).await?);
     ask.afresh = true;
-    start(app, scope, conversation, ask, Subject::Again(Stored { id: question.id, parent: question.parent_id })).await
+    let again = Subject::Again(Stored { id: question.id, parent: question.parent_id });
+    Ok(start(app, scope, conversation, ask, again).await?.asked)
 }
 
 /// Asks the question `message` in other words, as another branch beside it: with
@@ -97,7 +128,7 @@ pub async fn edit(
     let question = of(app, scope, conversation, message, Role::User).await?;
     ask.place = Place::After(question.parent_id);
     ask.inherit(options::find(&app.db, scope, question.id).await?);
-    start(app, scope, conversation, ask, Subject::New).await
+    Ok(start(app, scope, conversation, ask, Subject::New).await?.asked)
 }
 
 fn check(content: &str) -> Result<()> {
@@ -117,11 +148,11 @@ async fn of(app: &App, scope: Scope, conversation: ConversationId, message: Mess
     found.ok_or(Error::NotFound("message"))
 }
 
-async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
+async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, subject: Subject) -> Result<Begun> {
     if let Some(key) = &ask.key
         && let Some(asked) = asked_before(app, scope, key).await?
     {
-        return Ok(asked);
+        return Ok(Begun { asked, live: None });
     }
     // In a task of its own: a caller that goes away in the middle must not leave
     // half a question behind.
@@ -143,7 +174,7 @@ pub async fn asked_before(app: &App, scope: Scope, key: &IdempotencyKey) -> Resu
 }
 
 /// Stores the question and starts its answer, to the end.
-async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, subject: Subject) -> Result<Asked> {
+async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, subject: Subject) -> Result<Begun> {
     asked_with::check(&ask.options)?;
     let mut conversation = conversations::find(&app.db, scope, id).await?.ok_or(Error::NotFound("conversation"))?;
     // Not read back later: another question may bring others by then.
@@ -175,7 +206,7 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
         if !idempotency::keep(&mut tx, scope, &key.key, &kept).await? {
             // Somebody else asked the same meanwhile.
             tx.rollback().await?;
-            return kept_by_another(&app, scope, key).await;
+            return Ok(Begun { asked: kept_by_another(&app, scope, key).await?, live: None });
         }
     }
     let started = record::started(&asked, provider.name());
@@ -192,8 +223,8 @@ async fn take(app: App, scope: Scope, who: Who, id: ConversationId, ask: Ask, su
     let follows = question.parent.is_some();
     let taken = Taken { asked, follows, conversation, provider, record, ask, files, ahead, reservation };
     let generation = Generation::new(app.clone(), scope, taken);
-    rights::spawn(as_owner(scope, make(app, scope, asked.answer, live, generation)));
-    Ok(asked)
+    rights::spawn(as_owner(scope, make(app, scope, asked.answer, Arc::clone(&live), generation)));
+    Ok(Begun { asked, live: Some(live) })
 }
 
 /// Stores what a question brings along for its conversation, and says where the

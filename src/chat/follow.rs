@@ -41,6 +41,17 @@ pub async fn follow(app: &App, scope: Scope, message: MessageId, after: i32) -> 
     })
 }
 
+/// The events of an answer that is made here, from its beginning; also of one that
+/// is not stored any more.
+pub(super) fn made_here(
+    app: &App,
+    scope: Scope,
+    message: MessageId,
+    live: Arc<Live>,
+) -> BoxStream<'static, Arc<Event>> {
+    Reader { app: app.clone(), scope, message, after: 0 }.live(live)
+}
+
 /// Where a reader reads on who says that it has read up to `after`. That may be
 /// more than there is: a crash of the database took the last words, which were not
 /// on the disk, or there never was such an event. Then it is told what comes next,
@@ -140,7 +151,11 @@ impl Reader {
         progress.wait_for(|now| now.last > after || now.ended).await.ok()?;
         let new = match live.after(after) {
             Next::Events(new) => new.into_iter().map(Waiting::Live).collect(),
-            Next::Stored => self.stored().await?,
+            Next::Stored => match self.stored().await? {
+                // It was taken back.
+                gone if gone.is_empty() => live.last().into_iter().map(Waiting::Live).collect(),
+                stored => stored,
+            },
         };
         self.after = new.last()?.seq();
         Some(new)

@@ -203,6 +203,11 @@ impl Live {
         }
     }
 
+    /// The last event.
+    pub(super) fn last(&self) -> Option<Arc<Event>> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
+    }
+
     /// A reader, counted for as long as it is kept.
     pub(super) fn subscribe(&self) -> watch::Receiver<Progress> {
         let reader = self.progress.subscribe();

@@ -114,12 +114,10 @@ pub(super) async fn chat(
     // In a task of its own: a caller that goes away in the middle must not leave
     // a conversation without its question.
     let who = Who::present(scope.owner());
-    let taken = rights::spawn(as_owner(scope, who.during(take(app.clone(), scope, say, key))))
+    let (asked, events, unanswered) = rights::spawn(as_owner(scope, who.during(take(app.clone(), scope, say, key))))
         .await
         .map_err(anyhow::Error::from)
-        .map_err(Error::from)?;
-    let (asked, unanswered) = taken?;
-    let events = chat::follow(&app, scope, asked.answer, 0).await?;
+        .map_err(Error::from)??;
     let telling = Telling { app, scope, asked, unanswered, events };
     if stream {
         let headers = [("x-accel-buffering", "no"), ("cache-control", "no-store")];
@@ -136,12 +134,12 @@ async fn take(
     scope: Scope,
     say: ChatMessage,
     key: Option<IdempotencyKey>,
-) -> Result<(Asked, Unanswered), Error> {
+) -> Result<(Asked, BoxStream<'static, Arc<Event>>, Unanswered), Error> {
     if let Some(key) = &key
         && let Some(asked) = chat::asked_before(&app, scope, key).await?
     {
         // Whoever asked first takes it back.
-        return Ok((asked, Unanswered::Kept));
+        return Ok((asked, chat::follow(&app, scope, asked.answer, 0).await?, Unanswered::Kept));
     }
     let (conversation, unanswered) = match say.conversation_id {
         Some(id) => (id, Unanswered::Withdrawn),
@@ -149,12 +147,13 @@ async fn take(
     };
     let options = Options { model: say.model, ..Options::default() };
     let ask = Ask { options, key, unanswered, ..Ask::new(say.message) };
-    let asked = chat::ask(&app, scope, conversation, ask).await.map_err(named);
+    let followed = chat::ask_and_follow(&app, scope, conversation, ask).await.map_err(named);
     // Refused, or asked by somebody else meanwhile: one that holds a message stays.
     if unanswered == Unanswered::WithdrawnWhole {
         withdrawals::forget(&app.db, scope, conversation).await?;
     }
-    Ok((asked?, unanswered))
+    let (asked, events) = followed?;
+    Ok((asked, events, unanswered))
 }
 
 /// A refusal by the names of this route.

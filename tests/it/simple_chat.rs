@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::canaries::until;
 use crate::conversing::{Conversing, Reply, Task};
@@ -180,6 +181,23 @@ async fn of_an_answer_that_fails_nothing_is_kept() {
         assert_eq!(count(&app, "select count(*) from message_events").await, 0);
         app.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_fails_before_it_is_listened_to_says_why_too() {
+    let [refuses, _] = failures();
+    let (app, _provider) = talking(refuses, |_| {}).await;
+    let own = own(&app).await;
+    let asking = (0..40).map(|n| {
+        let (router, own) = (app.router.clone(), own.clone());
+        async move {
+            let reply = router.oneshot(post(&own, &json!({ "message": question(n) }))).await.unwrap();
+            assert_eq!(reply.status(), StatusCode::BAD_GATEWAY);
+        }
+    });
+    futures::future::join_all(asking.map(tokio::spawn)).await.into_iter().for_each(|asked| asked.unwrap());
+    assert_eq!((count(&app, CONVERSATIONS).await, count(&app, MESSAGES).await), (0, 0));
+    app.stop().await;
 }
 
 #[tokio::test]
