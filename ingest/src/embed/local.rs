@@ -5,14 +5,15 @@
 //! have a session of their own: they never wait behind a batch of chunks.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fastembed::{
     EmbeddingModel, InitOptionsUserDefined, Pooling, TextEmbedding, TextInitOptions, TokenizerFiles,
     UserDefinedEmbeddingModel,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::OnceCell;
 
+use super::lanes::{Lanes, Session};
 use super::normalise;
 use crate::error::{Error, Result};
 use crate::tokens::TokenCounter;
@@ -43,9 +44,8 @@ pub struct LocalEmbedder {
     dimensions: usize,
     tokens: TokenCounter,
     query: Arc<Mutex<TextEmbedding>>,
-    /// One session a core, made when bulk work first comes.
-    bulk: OnceLock<Vec<Arc<Mutex<TextEmbedding>>>>,
-    free: Semaphore,
+    /// A session for each core, made when bulk work first comes.
+    bulk: OnceCell<Lanes>,
     source: ModelSource,
     lanes: usize,
 }
@@ -77,16 +77,7 @@ impl LocalEmbedder {
         let mut query = source.session(query_threads(lanes))?;
         let tokens = TokenCounter::from_tokenizer(query.tokenizer.clone());
         let dimensions = embed_batch(&mut query, &["probe".to_owned()])?.first().map_or(0, Vec::len);
-        Ok(Self {
-            model,
-            dimensions,
-            tokens,
-            query: Arc::new(Mutex::new(query)),
-            bulk: OnceLock::new(),
-            free: Semaphore::new(lanes),
-            source,
-            lanes,
-        })
+        Ok(Self { model, dimensions, tokens, query: Arc::new(Mutex::new(query)), bulk: OnceCell::new(), source, lanes })
     }
 
     pub(super) fn model(&self) -> &str {
@@ -110,31 +101,17 @@ impl LocalEmbedder {
             let session = Arc::clone(&self.query);
             return tokio::task::spawn_blocking(move || embed_locked(&session, &texts)).await?;
         }
-        let _lane = self.free.acquire().await.map_err(|_| Error::Embedder("the embedder is shut".into()))?;
-        let embedder = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
-            let sessions = embedder.bulk_sessions()?;
-            // A permit is held, so one of the sessions is free.
-            let free = sessions.iter().find_map(|session| session.try_lock().ok());
-            match free {
-                Some(mut session) => embed_batch(&mut session, &texts),
-                None => match sessions.first() {
-                    Some(session) => embed_locked(session, &texts),
-                    None => Err(Error::Embedder("the embedder has no session".into())),
-                },
-            }
-        })
-        .await?
+        let lanes = self.bulk.get_or_try_init(|| {
+            let (source, count) = (self.source.clone(), self.lanes);
+            async move { tokio::task::spawn_blocking(move || Lanes::start(count, || source.session(1))).await? }
+        });
+        lanes.await?.embed(texts).await
     }
+}
 
-    fn bulk_sessions(&self) -> Result<&[Arc<Mutex<TextEmbedding>>]> {
-        if let Some(sessions) = self.bulk.get() {
-            return Ok(sessions);
-        }
-        let sessions = (0..self.lanes)
-            .map(|_| self.source.session(1).map(|session| Arc::new(Mutex::new(session))))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(self.bulk.get_or_init(|| sessions))
+impl Session for TextEmbedding {
+    fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        embed_batch(self, texts)
     }
 }
 

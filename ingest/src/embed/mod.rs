@@ -4,6 +4,7 @@
 //! share. Imports errors and the token counter.
 
 mod hash;
+mod lanes;
 mod local;
 mod provider;
 

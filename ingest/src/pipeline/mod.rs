@@ -20,7 +20,7 @@ mod words;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -51,11 +51,39 @@ pub struct Workers {
     heartbeat: AbortHandle,
 }
 
+/// Chunks for which vectors are made while documents are queued. Fewer wait for more:
+/// they are looked up, sorted by length and stored together. Where threads have no
+/// priority of their own, all wait.
+const WORTHWHILE: usize = if cfg!(target_os = "linux") { 128 } else { usize::MAX };
+
 /// What the lines tell each other.
 #[derive(Debug, Default)]
 struct Signals {
-    /// Words come first: vectors wait while documents are queued.
+    /// Documents are queued.
     words_busy: AtomicBool,
+    /// Chunks that can be found by words and wait for their vectors, as far as they
+    /// are this process's.
+    waiting: AtomicUsize,
+}
+
+impl Signals {
+    /// Whether vectors are to be made now. Words come first: the local model works
+    /// where they leave a processor idle.
+    fn vectors_may(&self) -> bool {
+        !self.words_busy.load(Ordering::Acquire) || self.waiting.load(Ordering::Acquire) >= WORTHWHILE
+    }
+
+    /// So many chunks more can be found by words. Whether vectors are to be made now.
+    fn publish(&self, chunks: usize) -> bool {
+        self.waiting.fetch_add(chunks, Ordering::AcqRel);
+        self.vectors_may()
+    }
+
+    /// So many chunks were taken to make their vectors; none if there are none.
+    fn take(&self, chunks: usize) {
+        let left = |waiting: usize| if chunks == 0 { 0 } else { waiting.saturating_sub(chunks) };
+        self.waiting.update(Ordering::AcqRel, Ordering::Acquire, left);
+    }
 }
 
 /// Whether a round of a line found something to do.
