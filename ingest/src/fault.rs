@@ -94,6 +94,8 @@ places! {
     PurgeFlushed = "purge-flushed",
     /// The rows are taken away, and that is not committed.
     Forgetting = "forgetting",
+    /// The rows are gone, and the purges are still queued.
+    Forgotten = "forgotten",
     /// Leases are about to be prolonged.
     Renewing = "renewing",
     /// Claims are about to be given back.

@@ -49,7 +49,8 @@ const EMBEDDING: [Place; 8] = [
     Place::Finishing,
     Place::Finished,
 ];
-const PURGING: [Place; 4] = [Place::Purging, Place::PurgeUpdated, Place::PurgeFlushed, Place::Forgetting];
+const PURGING: [Place; 5] =
+    [Place::Purging, Place::PurgeUpdated, Place::PurgeFlushed, Place::Forgetting, Place::Forgotten];
 const KEEPING: [Place; 2] = [Place::Renewing, Place::Releasing];
 /// What is not over.
 const LEFT: &str = "

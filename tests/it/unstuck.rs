@@ -125,9 +125,15 @@ async fn points_that_come_after_their_document_is_gone_go_too() {
     };
     space.index.upsert(vec![late]).await.unwrap();
     assert_eq!(points(&rig).await, 1);
-    purges::enqueue_gone(&rig.corpus.db, &[revision], &[owner.owner()]).await.unwrap();
+    let (db, queued) = (&rig.corpus.db, "select count(*) from purges");
+    purges::enqueue_late(db, &[revision], &[owner.owner()]).await.unwrap();
+    // One more that came while it was purged already: that one is not forgotten.
+    let purged = purges::oldest(db, 10).await.unwrap();
+    purges::enqueue_late(db, &[revision], &[owner.owner()]).await.unwrap();
+    purges::forget(db, &purged).await.unwrap();
+    assert_eq!(count(&rig, queued).await, 1);
     let workers = Workers::start(&rig.corpus).await.unwrap();
-    rig.until(async || points(&rig).await == 0).await;
+    rig.until(async || points(&rig).await == 0 && count(&rig, queued).await == 0).await;
     workers.stop().await;
     rig.stop().await;
 }

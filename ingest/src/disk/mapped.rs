@@ -3,12 +3,14 @@
 //! A file that is mapped takes its blocks when they are first touched. Where none
 //! is left then, the kernel sends SIGBUS, which ends the process. Here the signal
 //! gives up what is held for this; the same instruction is done again when the
-//! handler returns, and finds room. When all is given up, whoever touched the page
-//! waits until somebody makes room, and everybody else goes on.
+//! handler returns, and finds room. When all is given up, or nothing could be held,
+//! whoever touched the page waits until somebody makes room, which the log asks for.
+//! Everybody else goes on, but for those who look into the part of the index that is
+//! being written: they wait too.
 
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use libc::{c_int, c_void, siginfo_t};
@@ -28,6 +30,12 @@ const IN_VAIN: u32 = 200;
 /// What is held for all mapped files of this process.
 static SPARE: OnceLock<Option<Spare>> = OnceLock::new();
 static TRIED: AtomicU32 = AtomicU32::new(0);
+/// Somebody waits for room.
+static WAITS: AtomicBool = AtomicBool::new(false);
+/// Nothing could be held, which was said.
+static NOTHING_HELD: AtomicBool = AtomicBool::new(false);
+/// How often it is looked whether somebody waits.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Holds so many bytes on the disk of `folder`, as far as it has them. The first
 /// folder decides the disk, and from then on a full one ends nothing.
@@ -38,6 +46,7 @@ pub(super) fn hold(folder: &Path, bytes: u64) {
         });
         if spare.is_ok() {
             catch_bus_errors();
+            ask_for_room();
         }
         spare.ok()
     });
@@ -45,8 +54,11 @@ pub(super) fn hold(folder: &Path, bytes: u64) {
     if TRIED.swap(0, Ordering::Relaxed) > 0 {
         tracing::warn!("the disk was full while the index was written, which used what was held for that");
     }
-    if let Err(error) = spare.hold(bytes) {
-        tracing::debug!(%error, "nothing is held for a full disk");
+    let held = spare.hold(bytes);
+    let is_nothing = held.is_err() || bytes == 0;
+    if is_nothing && !NOTHING_HELD.swap(true, Ordering::Relaxed) {
+        let error = held.err().map_or_else(|| "there is no reserve".to_owned(), |error| error.to_string());
+        tracing::warn!(error, "nothing is held for a full disk: one that others fill holds up searches");
     }
 }
 
@@ -68,8 +80,22 @@ fn may_try_again() -> bool {
     if spare.give(u64::MAX) > 0 {
         return true;
     }
+    WAITS.store(true, Ordering::Relaxed);
     let _ = nanosleep(&Timespec { tv_sec: 0, tv_nsec: WAIT.subsec_nanos().into() });
     true
+}
+
+/// Says so when somebody waits, in a thread that the one who waits does not hold up.
+fn ask_for_room() {
+    let watch = || loop {
+        std::thread::sleep(LOOK);
+        if WAITS.swap(false, Ordering::Relaxed) {
+            tracing::error!("the disk is full, and the index waits for room in the midst of a write; free some space");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("disk".into()).spawn(watch) {
+        tracing::warn!(%error, "a full disk will not be told of");
+    }
 }
 
 #[expect(unsafe_code, reason = "the system gives no other way to set a handler and to read what it is told")]

@@ -23,11 +23,14 @@ impl Leases {
         self.with(|held| held.extend(claims.iter().map(|claim| (claim.id, *claim))));
     }
 
-    /// Takes claims away: done, given up, or somebody else's now.
-    pub(super) fn remove(&self, jobs: impl IntoIterator<Item = JobId>) {
+    /// Takes claims away: done, given up, or somebody else's now. A later claim of the
+    /// same job stays.
+    pub(super) fn remove(&self, claims: impl IntoIterator<Item = Claim>) {
         self.with(|held| {
-            for job in jobs {
-                held.remove(&job);
+            for claim in claims {
+                if held.get(&claim.id).is_some_and(|held| held.fence == claim.fence) {
+                    held.remove(&claim.id);
+                }
             }
         });
     }

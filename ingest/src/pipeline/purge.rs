@@ -11,7 +11,8 @@ use crate::error::Result;
 use crate::fault::{self, Place};
 use crate::ids::{RevisionId, UserId};
 use crate::scope::Scope;
-use crate::store::{originals, purges, usage};
+use crate::store::purges::{self, Purge};
+use crate::store::{originals, usage};
 
 /// Revisions of one round.
 const BATCH: i64 = 256;
@@ -37,12 +38,13 @@ impl Rounds for Line {
         if batch.is_empty() {
             return Ok(Round::Idle);
         }
-        let mut by_owner: HashMap<UserId, Vec<RevisionId>> = HashMap::new();
+        let mut by_owner: HashMap<UserId, Vec<Purge>> = HashMap::new();
         for purge in batch {
-            by_owner.entry(purge.owner).or_default().push(purge.revision);
+            by_owner.entry(purge.owner).or_default().push(purge);
         }
-        for (owner, revisions) in by_owner {
+        for (owner, purges) in by_owner {
             let scope = Scope::stored(owner);
+            let revisions: Vec<RevisionId> = purges.iter().map(|purge| purge.revision).collect();
             fault::may_happen(Place::Purging).await?;
             self.take_out(scope, &revisions).await?;
             fault::may_happen(Place::PurgeFlushed).await?;
@@ -53,9 +55,11 @@ impl Rounds for Line {
             originals::drop_unreferenced(&mut tx, scope).await?;
             fault::may_happen(Place::Forgetting).await?;
             tx.commit().await?;
-            // Whoever wrote points between the two saw that they were being purged,
-            // and queued nothing; whoever writes them now sees that the rows are gone.
+            fault::may_happen(Place::Forgotten).await?;
+            // Points may have been on their way between the two. Whoever writes them
+            // from now on queues the purge again.
             self.take_out(scope, &revisions).await?;
+            purges::forget(&self.corpus.db, &purges).await?;
         }
         Ok(Round::Worked)
     }

@@ -77,10 +77,11 @@ impl Line {
     async fn embed_all(&mut self, stop: &CancellationToken) -> Result<Round> {
         let mut worked = Round::Idle;
         let mut storing: Option<JoinHandle<Result<Vec<JobId>>>> = None;
-        while !self.signals.words_busy.load(Ordering::Acquire) && !stop.is_cancelled() {
+        while self.signals.vectors_may() && !stop.is_cancelled() {
             let space = self.corpus.live();
             self.claim().await?;
             let window = self.next_window().await?;
+            self.signals.take(window.len());
             if window.is_empty() {
                 match storing.take() {
                     Some(storing) => self.forget(&storing.await??),
@@ -157,9 +158,10 @@ impl Line {
 
     /// Those are done, or somebody else's.
     fn forget(&mut self, jobs: &[JobId]) {
-        self.leases.remove(jobs.iter().copied());
         for job in jobs {
-            self.held.remove(job);
+            if let Some((claim, _)) = self.held.remove(job) {
+                self.leases.remove([claim]);
+            }
         }
     }
 

@@ -93,11 +93,14 @@ impl Line {
             if let Some(storing) = storing.take() {
                 storing.await??;
             }
-            let (corpus, leases) = (self.corpus.clone(), self.leases.clone());
+            let (corpus, leases, signals) = (self.corpus.clone(), self.leases.clone(), Arc::clone(&self.signals));
             storing = Some(rights::spawn(async move {
-                let jobs = prepared.jobs();
-                store(&corpus, &space, prepared).await?;
-                leases.remove(jobs);
+                let claims = prepared.claims();
+                let chunks = store(&corpus, &space, prepared).await?;
+                leases.remove(claims);
+                if signals.publish(chunks) {
+                    corpus.work.notify_waiters();
+                }
                 Ok(())
             }));
         }
@@ -111,8 +114,9 @@ impl Line {
     }
 }
 
-/// Stores a batch: rows first, then points, flushed, then visible.
-async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -> Result<()> {
+/// Stores a batch: rows first, then points, flushed, then visible. Returns how many
+/// chunks of it are, at most.
+async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -> Result<usize> {
     publish::screen(corpus, &mut batch).await?;
     for refused in &batch.refused {
         refuse::refuse(corpus, refused).await?;
@@ -121,7 +125,7 @@ async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -
     let documents: Vec<Prepared> =
         batch.prepared.into_iter().filter(|document| held.contains(&document.claim.id)).collect();
     if documents.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let documents = Arc::new(documents);
     fault::may_happen(Place::Stored).await?;
@@ -135,7 +139,7 @@ async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -
     if !matches!(shown, Ok(true)) {
         publish::clear(corpus, &documents).await?;
     }
-    shown.map(|_| ())
+    shown.map(|_| documents.iter().map(|document| document.chunks.len()).sum())
 }
 
 /// Not visible yet: no document names these revisions. Returns the jobs whose

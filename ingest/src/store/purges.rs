@@ -1,5 +1,6 @@
 //! Purges: revisions whose points must still leave the index.
 
+use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
 use crate::ids::{RevisionId, UserId};
@@ -11,6 +12,8 @@ pub struct Purge {
     pub revision: RevisionId,
     /// Whose it was.
     pub owner: UserId,
+    /// When it was queued last.
+    pub queued_at: DateTime<Utc>,
 }
 
 /// Queues every revision of a document but the one that queries see.
@@ -65,20 +68,25 @@ pub async fn enqueue_stranded(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     Ok(done.rows_affected())
 }
 
-/// Queues those of `revisions`, each with its owner's id beside it, whose rows are
-/// gone already: their document was deleted and purged while their points were
-/// still on their way into the index.
+/// Queues those of `revisions`, each with its owner's id beside it, that will never be
+/// current: their document was changed or deleted, and perhaps purged, while their
+/// points were still on their way into the index. One that is being purged is purged
+/// once more.
 ///
 /// # Errors
 /// What the database says.
-pub async fn enqueue_gone(db: impl PgExecutor<'_>, revisions: &[RevisionId], owners: &[UserId]) -> sqlx::Result<()> {
+pub async fn enqueue_late(db: impl PgExecutor<'_>, revisions: &[RevisionId], owners: &[UserId]) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         insert into purges (revision_id, owner_id, created_at)
-        select made.id, made.owner_id, now()
+        select made.id, made.owner_id, clock_timestamp()
         from unnest($1::uuid[], $2::uuid[]) as made (id, owner_id)
-        where not exists (select from revisions r where r.id = made.id)
-        on conflict do nothing
+        where not exists (
+            select from revisions r
+            join documents d on d.id = r.document_id
+            where r.id = made.id and d.version <= r.version and d.deleted_at is null
+        )
+        on conflict (revision_id) do update set created_at = excluded.created_at
         "#,
         revisions as _,
         owners as _,
@@ -120,7 +128,7 @@ pub async fn oldest(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Pur
     sqlx::query_as!(
         Purge,
         r#"
-        select revision_id as "revision: RevisionId", owner_id as "owner: UserId"
+        select revision_id as "revision: RevisionId", owner_id as "owner: UserId", created_at as queued_at
         from purges
         order by created_at, revision_id
         limit $1
@@ -131,9 +139,31 @@ pub async fn oldest(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Pur
     .await
 }
 
+/// Takes purges that are done off the queue, but for those that were queued again
+/// meanwhile.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget(db: impl PgExecutor<'_>, done: &[Purge]) -> sqlx::Result<()> {
+    let (revisions, queued): (Vec<RevisionId>, Vec<DateTime<Utc>>) =
+        done.iter().map(|purge| (purge.revision, purge.queued_at)).unzip();
+    sqlx::query!(
+        r#"
+        delete from purges p
+        using unnest($1::uuid[], $2::timestamptz[]) as done (revision_id, queued_at)
+        where p.revision_id = done.revision_id and p.created_at = done.queued_at
+        "#,
+        &revisions as _,
+        &queued,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// Removes what is left of purged revisions: their chunks, and the text of
 /// those whose document is deleted. The text of replaced ones stays, because
-/// citations point at it.
+/// citations point at it. The purges themselves stay until [`forget`].
 ///
 /// # Errors
 /// What the database says.
@@ -173,7 +203,6 @@ pub async fn finish(tx: &mut sqlx::PgTransaction<'_>, revisions: &[RevisionId]) 
     )
     .execute(&mut **tx)
     .await?;
-    sqlx::query!("delete from purges where revision_id = any($1)", revisions as _).execute(&mut **tx).await?;
     // A tombstone without revisions has done its work. One that somebody locks
     // goes with a later purge: waiting for it here could be waiting in a circle.
     // So could be taking what lay within its file from it, as the foreign key does

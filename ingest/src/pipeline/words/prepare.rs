@@ -14,7 +14,7 @@ use crate::corpus::Corpus;
 use crate::document::{Chunk, Member, Parsed, slice_all};
 use crate::error::{Error, Result};
 use crate::fault::{self, Place};
-use crate::ids::{EmbeddingId, JobId, RevisionId};
+use crate::ids::{EmbeddingId, RevisionId};
 use crate::parse::{MAX_DEPTH, ParseError};
 use crate::reader::Unread;
 use crate::scope::Scope;
@@ -58,10 +58,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// The jobs of all of them.
-    pub(super) fn jobs(&self) -> Vec<JobId> {
-        let prepared = self.prepared.iter().map(|document| document.claim.id);
-        prepared.chain(self.refused.iter().map(|refused| refused.claim.id)).collect()
+    /// The claims of all of them.
+    pub(super) fn claims(&self) -> Vec<Claim> {
+        let prepared = self.prepared.iter().map(|document| document.claim);
+        prepared.chain(self.refused.iter().map(|refused| refused.claim)).collect()
     }
 }
 

@@ -85,9 +85,7 @@ pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepare
 pub(super) async fn clear(corpus: &Corpus, documents: &[Prepared]) -> Result<()> {
     let (revisions, owners): (Vec<RevisionId>, Vec<UserId>) =
         documents.iter().map(|document| (document.revision, document.queued.owner)).unzip();
-    purges::enqueue_stranded(&corpus.db).await?;
-    purges::enqueue_gone(&corpus.db, &revisions, &owners).await?;
-    Ok(())
+    Ok(purges::enqueue_late(&corpus.db, &revisions, &owners).await?)
 }
 
 /// What became of documents that were to be published.
