@@ -28,6 +28,7 @@ use crate::storage::conversations::{self, Change};
 use crate::storage::events::{self, Event};
 use crate::storage::hidden;
 use crate::storage::idempotency::{self, Kept};
+use crate::storage::kept_replies;
 use crate::storage::messages::{self, Message, Part, Role};
 use crate::storage::options;
 
@@ -83,9 +84,20 @@ pub async fn ask_and_follow(
     let Begun { asked, live } = start(app, scope, conversation, ask, Subject::New).await?;
     let events = match live {
         Some(live) => follow::made_here(app, scope, asked.answer, live),
-        None => follow::follow(app, scope, asked.answer, 0).await?,
+        None => follow_again(app, scope, asked).await?,
     };
     Ok((asked, events))
+}
+
+/// Follows the answer of a question that was asked before under the same key.
+///
+/// # Errors
+/// [`Error::Busy`] when the question is just being taken back, which frees its key.
+pub async fn follow_again(app: &App, scope: Scope, asked: Asked) -> Result<BoxStream<'static, Arc<Event>>> {
+    follow::follow(app, scope, asked.answer, 0).await.map_err(|error| match error {
+        Error::NotFound(_) => Error::Busy("the request of the same key"),
+        other => other,
+    })
 }
 
 /// Answers a question anew, as another branch beside the answer `message`: with
@@ -166,7 +178,12 @@ async fn start(app: &App, scope: Scope, conversation: ConversationId, ask: Ask, 
 /// # Errors
 /// [`Error::Invalid`] for a key that was used for something else.
 pub async fn asked_before(app: &App, scope: Scope, key: &IdempotencyKey) -> Result<Option<Asked>> {
-    let Some(kept) = idempotency::find(&app.db, scope, &key.key).await? else { return Ok(None) };
+    let Some(kept) = idempotency::find(&app.db, scope, &key.key).await? else {
+        // What was passed on to a provider has keys of the same kind.
+        let other = kept_replies::find(&app.db, scope, &key.key).await?;
+        let is_another = other.is_some_and(|kept| kept.request_sha256 != key.request_sha256);
+        return if is_another { Err(key.of_another()) } else { Ok(None) };
+    };
     if kept.request_sha256 != key.request_sha256 {
         return Err(key.of_another());
     }

@@ -19,6 +19,9 @@ use crate::storage::{answers, events};
 const LOOK: Duration = Duration::from_millis(150);
 /// Stored events that are read at once: what waits for a slow reader.
 const PAGE: i64 = 16;
+/// How long a reader waits for stored events. A database that has fallen silent keeps
+/// no turn for longer, and nobody waits for one in vain.
+const GIVEN_WITHIN: Duration = Duration::from_secs(10);
 /// How often its maker is told that somebody listens.
 const SIGN: Duration = Duration::from_secs(5);
 
@@ -148,17 +151,30 @@ impl Reader {
 
     async fn next_live(&mut self, live: &Live, progress: &mut watch::Receiver<Progress>) -> Option<Vec<Waiting>> {
         let after = self.after;
-        progress.wait_for(|now| now.last > after || now.ended).await.ok()?;
+        let ended = progress.wait_for(|now| now.last > after || now.ended).await.ok()?.ended;
         let new = match live.after(after) {
             Next::Events(new) => new.into_iter().map(Waiting::Live).collect(),
-            Next::Stored => match self.stored().await? {
-                // It was taken back.
-                gone if gone.is_empty() => live.last().into_iter().map(Waiting::Live).collect(),
-                stored => stored,
-            },
+            Next::Stored => self.behind(live, ended).await?,
         };
         self.after = new.last()?.seq();
         Some(new)
+    }
+
+    /// What comes next for who has fallen behind.
+    async fn behind(&self, live: &Live, mut ended: bool) -> Option<Vec<Waiting>> {
+        loop {
+            let stored = self.stored().await?;
+            if !stored.is_empty() {
+                return Some(stored);
+            }
+            if ended {
+                // It was taken back: its last event is all there is.
+                return Some(live.last().into_iter().map(Waiting::Live).collect());
+            }
+            // The database has lost them, and is given them again by the next ones.
+            tokio::time::sleep(LOOK).await;
+            ended = live.has_ended();
+        }
     }
 
     /// Of an answer that has ended.
@@ -204,11 +220,18 @@ impl Reader {
     /// The next stored events that it has not read. None when they cannot be
     /// had: the stream ends, and its reader comes again.
     async fn stored(&self) -> Option<Vec<Waiting>> {
-        let _turn = self.app.hub.turn().await?;
-        match events::page(&self.app.db, self.scope, self.message, self.after, Some(PAGE)).await {
-            Ok(stored) => Some(stored.into_iter().map(Waiting::Stored).collect()),
-            Err(error) => {
+        let given = async {
+            let _turn = self.app.hub.turn().await;
+            events::page(&self.app.db, self.scope, self.message, self.after, Some(PAGE)).await
+        };
+        match tokio::time::timeout(GIVEN_WITHIN, given).await {
+            Ok(Ok(stored)) => Some(stored.into_iter().map(Waiting::Stored).collect()),
+            Ok(Err(error)) => {
                 tracing::warn!(message.id = %self.message, %error, "the events of an answer cannot be read");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(message.id = %self.message, "the events of an answer cannot be read in time");
                 None
             }
         }

@@ -208,6 +208,11 @@ impl Live {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
     }
 
+    /// Whether no more come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.progress.borrow().ended
+    }
+
     /// A reader, counted for as long as it is kept.
     pub(super) fn subscribe(&self) -> watch::Receiver<Progress> {
         let reader = self.progress.subscribe();

@@ -3,8 +3,10 @@
 //! One writer takes whatever has come in while it stored the batch before, so a
 //! single answer waits for nobody and a thousand share each statement. The disk
 //! is waited for when an answer ends, not at each of its words: see
-//! [`events::append_all`].
+//! [`events::append_all`]. When the database breaks down and loses the last of them,
+//! while this process and the answer go on, they are stored once more ([`mend`]).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use footnote_ingest::rights;
@@ -12,6 +14,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{PgPool, Postgres};
 use tokio::sync::{mpsc, oneshot};
 
+use super::hub::{Live, Next};
 use crate::error::{Error, Result};
 use crate::ids::MessageId;
 use crate::storage::events::{self, Event};
@@ -36,6 +39,8 @@ pub struct Journal {
 struct Entry {
     message: MessageId,
     events: Vec<Event>,
+    /// Has those before them.
+    live: Arc<Live>,
     /// Gives the events back once they are stored.
     stored: oneshot::Sender<sqlx::Result<Vec<Event>>>,
 }
@@ -50,13 +55,14 @@ impl Journal {
         Self { writer }
     }
 
-    /// Sends events of an answer to be stored, all or none.
+    /// Sends events of an answer to be stored, all or none, behind those that `live`
+    /// has shown.
     ///
     /// # Errors
     /// [`Error::Busy`] when the writer has ended.
-    pub(super) async fn append(&self, message: MessageId, events: Vec<Event>) -> Result<Sent> {
+    pub(super) async fn append(&self, message: MessageId, events: Vec<Event>, live: Arc<Live>) -> Result<Sent> {
         let (stored, outcome) = oneshot::channel();
-        self.writer.send(Entry { message, events, stored }).await.map_err(|_| closed())?;
+        self.writer.send(Entry { message, events, live, stored }).await.map_err(|_| closed())?;
         Ok(Sent { outcome })
     }
 }
@@ -121,10 +127,35 @@ async fn store(db: &PgPool, kept: &mut Option<PoolConnection<Postgres>>, batch: 
         let outcome = match &together {
             Ok(()) => Ok(()),
             // One of them is at fault; the others are not to suffer for it.
-            Err(_) => events::append(db, entry.message, &entry.events).await,
+            Err(_) => append(db, &entry).await,
         };
         let _ = entry.stored.send(outcome.map(|()| entry.events));
     }
+}
+
+async fn append(db: &PgPool, entry: &Entry) -> sqlx::Result<()> {
+    match events::append(db, entry.message, &entry.events).await {
+        Err(_) if mend(db, entry.message, &entry.live).await? => events::append(db, entry.message, &entry.events).await,
+        appended => appended,
+    }
+}
+
+/// Stores once more what was shown of an answer and is not there any more. Whether
+/// there was such a thing.
+///
+/// # Errors
+/// What the database says. What is lost of more events than are kept in memory is
+/// lost, and refused is then what comes after them.
+pub(super) async fn mend(db: &PgPool, message: MessageId, live: &Live) -> sqlx::Result<bool> {
+    let reach = events::reach(db, message).await?;
+    let Next::Events(lost) = live.after(reach) else { return Ok(false) };
+    if lost.is_empty() {
+        return Ok(false);
+    }
+    let lost: Vec<Event> = lost.iter().map(|event| Event::clone(event)).collect();
+    tracing::warn!(message.id = %message, events = lost.len(), "the database lost events of an answer; they are stored again");
+    events::append(db, message, &lost).await?;
+    Ok(true)
 }
 
 /// Over the connection that was kept, or one that is kept from now on.

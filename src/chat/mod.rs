@@ -47,7 +47,7 @@ mod toolset;
 pub use crate::storage::options::Options;
 pub use crate::storage::withdrawals::Unanswered;
 pub use approve::decide;
-pub use ask::{ask, ask_and_follow, asked_before, edit, regenerate};
+pub use ask::{ask, ask_and_follow, asked_before, edit, follow_again, regenerate};
 pub use follow::{cancel, follow, wait};
 pub use hub::Hub;
 pub use journal::Journal;

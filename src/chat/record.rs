@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::hub::Live;
-use super::journal::{Journal, Sent};
+use super::journal::{self, Journal, Sent};
 use super::question::Asked;
 use super::told::Told;
 use crate::app::App;
@@ -94,7 +94,7 @@ impl Record {
                 Event { seq, name: name.to_owned(), data }
             })
             .collect();
-        self.sent = Some(self.journal.append(self.message, numbered).await?);
+        self.sent = Some(self.journal.append(self.message, numbered, Arc::clone(&self.live)).await?);
         self.settle().await
     }
 
@@ -120,13 +120,23 @@ impl Record {
     /// Records how the answer ended, and tells: exactly one last event.
     pub(super) async fn end(&mut self, end: End<'_>) -> Result<()> {
         self.settle().await?;
+        let last = match self.store(&end).await {
+            Err(_) if journal::mend(&self.db, self.message, &self.live).await? => self.store(&end).await?,
+            stored => stored?,
+        };
+        self.live.show(last.into_iter().collect());
+        Ok(())
+    }
+
+    /// Stores the end, and returns its event, unless somebody else ended the answer or
+    /// it was deleted with its conversation.
+    async fn store(&self, end: &End<'_>) -> Result<Option<Event>> {
         let parts = self.told.parts();
-        let End { status, grounded, receipt, problem, answer_key } = end;
+        let &End { status, grounded, receipt, ref problem, answer_key } = end;
         let ended = Ended { status, parts: &parts, grounded, receipt, answer_key };
         let mut tx = self.db.begin().await?;
         if !answers::end(&mut *tx, self.scope, self.message, &ended).await? {
-            // Ended by somebody else, or deleted with its conversation.
-            return Ok(());
+            return Ok(None);
         }
         let message = messages::find(&mut *tx, self.scope, self.message).await?;
         let (name, data) = match status {
@@ -138,8 +148,7 @@ impl Record {
         let last = Event { seq: self.next, name: name.to_owned(), data };
         events::append(&mut *tx, self.message, std::slice::from_ref(&last)).await?;
         tx.commit().await?;
-        self.live.show(vec![last]);
-        Ok(())
+        Ok(Some(last))
     }
 
     /// Removes the answer and its question, with `begun` the conversation too,

@@ -139,7 +139,7 @@ async fn take(
         && let Some(asked) = chat::asked_before(&app, scope, key).await?
     {
         // Whoever asked first takes it back.
-        return Ok((asked, chat::follow(&app, scope, asked.answer, 0).await?, Unanswered::Kept));
+        return Ok((asked, chat::follow_again(&app, scope, asked).await?, Unanswered::Kept));
     }
     let (conversation, unanswered) = match say.conversation_id {
         Some(id) => (id, Unanswered::Withdrawn),

@@ -60,9 +60,10 @@ pub async fn guarded(db: &PgPool) -> Result<PgPool> {
 /// Another one to the same database, whose commits do not wait for the disk.
 ///
 /// The events of an answer are written through it: they are in the database
-/// before they are shown, and survive this process. Only a crash of the whole
-/// machine can lose the last of them, and then the answer is broken off anyway;
-/// the commit that ends an answer waits for the disk, for all before it too.
+/// before they are shown, and survive this process. Only a crash of the database or
+/// of the machine can lose the last of them; a process that goes on notices, and
+/// stores them again. The commit that ends an answer waits for the disk, for all
+/// before it too.
 ///
 /// # Errors
 /// What the database says.

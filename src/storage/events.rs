@@ -1,5 +1,7 @@
 //! Events of an answer: numbered from 1 without gaps, never changed.
 
+use std::collections::BTreeMap;
+
 use footnote_ingest::scope::Scope;
 use futures::stream::{BoxStream, StreamExt};
 use serde_json::Value;
@@ -41,7 +43,7 @@ impl Unread {
     }
 }
 
-/// Appends events of an answer.
+/// Appends events of an answer, which follow those that are stored.
 ///
 /// # Errors
 /// As [`append_all`].
@@ -51,7 +53,12 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
     let data: Vec<String> = events.iter().map(|event| event.data.to_string()).collect();
     sqlx::query!(
         r#"
-        with held as materialized (select id from messages where id = $1 for key share)
+        with held as materialized (
+            select m.id from messages m
+            where m.id = $1
+              and ($5 = 1 or exists (select from message_events e where e.message_id = m.id and e.seq = $5 - 1))
+            for key share
+        )
         insert into message_events (message_id, seq, name, data)
         select held.id, new.seq, new.name, new.data::json
         from unnest($2::int[], $3::text[], $4::text[]) as new (seq, name, data)
@@ -61,6 +68,7 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
         &seqs,
         &names as _,
         &data,
+        seqs.iter().min().copied().unwrap_or(1),
     )
     .execute(db)
     .await?;
@@ -80,16 +88,29 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
 /// that is being deleted is waited for, and its events are refused afterwards.
 ///
 /// # Errors
-/// What the database says, of a message that is not there too.
+/// What the database says; also of a message that is not there, or whose events
+/// before these are not: there are no gaps.
 pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)]) -> sqlx::Result<()> {
     let messages: Vec<MessageId> = events.iter().map(|(message, _)| *message).collect();
+    let mut firsts: BTreeMap<MessageId, i32> = BTreeMap::new();
+    for (message, event) in events {
+        firsts.entry(*message).and_modify(|first| *first = event.seq.min(*first)).or_insert(event.seq);
+    }
+    let (begun, firsts): (Vec<MessageId>, Vec<i32>) = firsts.into_iter().unzip();
     let seqs: Vec<i32> = events.iter().map(|(_, event)| event.seq).collect();
     let names: Vec<&str> = events.iter().map(|(_, event)| event.name.as_str()).collect();
     let data: Vec<String> = events.iter().map(|(_, event)| event.data.to_string()).collect();
     sqlx::query!(
         r#"
         with this_commit as (select set_config('synchronous_commit', 'off', true)),
-        held as materialized (select id from messages where id = any($1) order by id for key share)
+        held as materialized (
+            select m.id from messages m
+            join unnest($5::uuid[], $6::int[]) as begun (id, first) on begun.id = m.id
+            where begun.first = 1
+               or exists (select from message_events e where e.message_id = m.id and e.seq = begun.first - 1)
+            order by m.id
+            for key share of m
+        )
         insert into message_events (message_id, seq, name, data)
         select held.id, new.seq, new.name, new.data::json
         from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as new (message_id, seq, name, data)
@@ -100,6 +121,8 @@ pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)])
         &seqs,
         &names as _,
         &data,
+        &begun as _,
+        &firsts,
     )
     .execute(db)
     .await?;
@@ -171,6 +194,15 @@ pub fn of_all<'e>(
         answers as _,
     );
     events.map(|row| (row.message, Unread { seq: row.seq, name: row.name, data: row.data })).fetch(db).boxed()
+}
+
+/// Up to which number a message's events are stored; 0 where it has none.
+///
+/// # Errors
+/// What the database says.
+pub async fn reach(db: impl PgExecutor<'_>, message: MessageId) -> sqlx::Result<i32> {
+    let last = sqlx::query_scalar!("select max(seq) from message_events where message_id = $1", message as _);
+    Ok(last.fetch_one(db).await?.unwrap_or_default())
 }
 
 /// The number of a message's last event; none where it has no events, and where

@@ -1,6 +1,8 @@
 //! The events of an answer go with its message, and come with none that is not
 //! there.
 
+use std::time::Duration;
+
 use footnote::ids::MessageId;
 use footnote::storage::events::{self, Event};
 use serde_json::{Value, json};
@@ -8,6 +10,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::harness::TestApp;
+use crate::reading::{asked, assert_whole, frames, numbered, question, replayed, said, talking};
+use crate::scripted::Script;
 
 async fn count(db: &PgPool, message: Uuid) -> i64 {
     let counted = sqlx::query_scalar("select count(*) from message_events where message_id = $1");
@@ -43,16 +47,21 @@ async fn a_message_that_is_not_there_gets_no_events() {
     let app = TestApp::start().await;
     let (_, message) = answered(&app).await;
     let (before, message, nobodys) = (count(&app.db, message).await, MessageId(message), MessageId::new());
-    let (here, there) = (event(1_000), event(1));
+    let next = i32::try_from(before).unwrap() + 1;
+    let (here, there) = (event(next), event(1));
     // All or none.
     assert!(events::append_all(&app.db, &[(message, &here), (nobodys, &there)]).await.is_err());
     assert!(events::append(&app.db, nobodys, &[there]).await.is_err());
     assert_eq!((count(&app.db, message.0).await, count(&app.db, nobodys.0).await), (before, 0));
     events::append_all(&app.db, &[(message, &here)]).await.unwrap();
-    events::append(&app.db, message, &[event(1_001)]).await.unwrap();
+    events::append(&app.db, message, &[event(next + 1)]).await.unwrap();
     assert_eq!(count(&app.db, message.0).await, before + 2);
-    // A number that is taken is an error, as before.
+    // A number that is taken is an error, and so is one that leaves a gap.
     assert!(events::append(&app.db, message, &[here]).await.is_err());
+    let late = event(next + 3);
+    assert!(events::append(&app.db, message, std::slice::from_ref(&late)).await.is_err());
+    assert!(events::append_all(&app.db, &[(message, &late)]).await.is_err());
+    assert_eq!(count(&app.db, message.0).await, before + 2);
     app.stop().await;
 }
 
@@ -62,9 +71,9 @@ async fn who_writes_events_of_a_message_that_is_being_deleted_waits_and_is_refus
     let (_, message) = answered(&app).await;
     let mut deleting = app.db.begin().await.unwrap();
     sqlx::query("delete from messages where id = $1").bind(message).execute(&mut *deleting).await.unwrap();
-    let db = app.db.clone();
+    let (db, next) = (app.db.clone(), i32::try_from(count(&app.db, message).await).unwrap() + 1);
     let writing = tokio::spawn(async move {
-        let last = event(1_000);
+        let last = event(next);
         events::append_all(&db, &[(MessageId(message), &last)]).await
     });
     let waits = "select exists (select from pg_locks where not granted)";
@@ -75,5 +84,32 @@ async fn who_writes_events_of_a_message_that_is_being_deleted_waits_and_is_refus
     deleting.commit().await.unwrap();
     assert!(writing.await.unwrap().is_err());
     assert_eq!(count(&app.db, message).await, 0);
+    app.stop().await;
+}
+
+/// A database that breaks down loses the last that was said, which was not waited for
+/// until it was on the disk; the service and its answer go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_the_database_loses_are_stored_again() {
+    let words = numbered(1, 200).remove(0);
+    let slowly = Script::SaysSlowly(words.clone(), Duration::from_millis(10));
+    let (app, _provider) = talking(slowly, |_| {}).await;
+    let (mut reading, path) = asked(&app, &question(0)).await;
+    let (mut lost, mut more) = (0, 1);
+    while reading.more().await {
+        let heard = i32::try_from(frames(&reading.bytes).len()).unwrap();
+        if heard < more * 20 {
+            continue;
+        }
+        more += 1;
+        // What was shown last; the first time one event, then two.
+        let last = "delete from message_events where seq > greatest(1, (select max(seq) from message_events) - $1)";
+        lost += sqlx::query(last).bind(more).execute(&app.db).await.unwrap().rows_affected();
+    }
+    assert!(lost > 20, "{lost}");
+    let read = frames(&reading.bytes);
+    assert_whole(&read, "message.completed");
+    assert_eq!(said(&read), words.concat());
+    assert!(frames(&replayed(&app, &path).await) == read, "what is stored is what was shown");
     app.stop().await;
 }
