@@ -123,7 +123,7 @@ fn read(announcement: &Path) -> Option<Running> {
     serde_json::from_slice(&std::fs::read(announcement).ok()?).ok()
 }
 
-fn unusable(path: &Path, error: &io::Error) -> Error {
+pub(super) fn unusable(path: &Path, error: &io::Error) -> Error {
     let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let first = if is_full { "free some space, or " } else { "" };
     let problem = format!("`{}` cannot be used: {error}; {first}choose another with --data-dir", path.display());
