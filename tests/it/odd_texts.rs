@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 
@@ -61,9 +62,8 @@ fn fresh(text: &str, n: usize, random: &mut Random) -> String {
 }
 
 /// The status, once all of the reply is there.
-async fn status(app: &TestApp, request: Request<Body>) -> (StatusCode, String) {
-    let doors = app.doors();
-    let whole = crate::people::whole(&doors, request);
+async fn status(doors: &Router, request: Request<Body>) -> (StatusCode, String) {
+    let whole = crate::people::whole(doors, request);
     let reply = tokio::time::timeout(PATIENCE, whole).await.expect("an end of the reply");
     (reply.status, reply.text())
 }
@@ -91,7 +91,7 @@ async fn rows(app: &TestApp, mine: &str) -> Vec<(String, i64)> {
 /// Tries a text at a place against the same letters without a meaning. What
 /// differs, if it does so whichever comes first: states change in between.
 async fn differs(
-    app: &TestApp,
+    doors: &Router,
     estate: &Estate,
     place: &Place,
     (n, text): (usize, &str),
@@ -104,11 +104,11 @@ async fn differs(
         let [odd_request, plain_request] = [&odd, &plain].map(|text| place.request(text, estate, random));
         let (odd_request, plain_request) = (odd_request?, plain_request?);
         let (of_odd, of_plain) = if odd_first {
-            let of_odd = status(app, odd_request).await;
-            (of_odd, status(app, plain_request).await)
+            let of_odd = status(doors, odd_request).await;
+            (of_odd, status(doors, plain_request).await)
         } else {
-            let of_plain = status(app, plain_request).await;
-            (status(app, odd_request).await, of_plain)
+            let of_plain = status(doors, plain_request).await;
+            (status(doors, odd_request).await, of_plain)
         };
         for (status, body) in [&of_odd, &of_plain] {
             // A model that is not there is a bad gateway, and nothing else is ours.
@@ -138,11 +138,11 @@ async fn tried_in_share(share: usize) {
     assert!(places.len() > 250, "{}", places.len());
     let (texts, each) = (texts(), amount("FOOTNOTE_ODD_TEXTS", 2).min(200));
     let (before, counted) = (victim.rows(&app).await, rows(&app, &estate.owner.id).await);
-    let (mut tried, mut wrong) = (0, Vec::new());
+    let (doors, mut tried, mut wrong) = (app.doors(), 0, Vec::new());
     for (at, place) in places.iter().enumerate().filter(|(at, _)| at % SHARES == share) {
         for n in at * each..(at + 1) * each {
             let n = n % texts.len();
-            wrong.extend(differs(&app, &estate, place, (n, &texts[n]), &mut random).await);
+            wrong.extend(differs(&doors, &estate, place, (n, &texts[n]), &mut random).await);
             tried += 1;
         }
     }
