@@ -1,6 +1,7 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { picture as load } from '../api/conversations';
+import { ApiError } from '../api/errors';
 import type { Along, Picture } from '../state/along';
 import { Icon } from './Icon';
 
@@ -32,6 +33,9 @@ export function SentAlong({ parts, onDrop }: SentAlongProps): VNode | null {
   );
 }
 
+/** How often a picture is asked for. */
+const TRIES = 4;
+
 /** A picture; one that is somewhere else is loaded when it is about to be seen. */
 function Thumb({ picture, name }: { picture: Picture; name: string }): VNode {
   const image = useRef<HTMLImageElement>(null);
@@ -42,6 +46,8 @@ function Thumb({ picture, name }: { picture: Picture; name: string }): VNode {
     if (!element || base64 !== undefined || url === undefined) return;
     const leaving = new AbortController();
     let made: string | undefined;
+    let tries = 0;
+    let pause: ReturnType<typeof setTimeout> | undefined;
     const near = new IntersectionObserver((seen) => {
       if (!seen.some((one) => one.isIntersecting)) return;
       near.disconnect();
@@ -49,14 +55,19 @@ function Thumb({ picture, name }: { picture: Picture; name: string }): VNode {
         if (leaving.signal.aborted) return;
         made = URL.createObjectURL(bytes);
         setLoaded(made);
-      }).catch(() => {
+      }).catch((error: unknown) => {
         // Its name stands in its place.
+        tries += 1;
+        const passes = error instanceof ApiError && error.passes && tries < TRIES;
+        if (!passes || leaving.signal.aborted) return;
+        pause = setTimeout(() => near.observe(element), (error.retryAfter ?? 2 ** tries) * 1000);
       });
     }, { rootMargin: '400px' });
     near.observe(element);
     return () => {
       near.disconnect();
       leaving.abort();
+      clearTimeout(pause);
       setLoaded(undefined);
       if (made !== undefined) URL.revokeObjectURL(made);
     };
