@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::models::Models;
 use crate::outside::Outside;
 use crate::reranker::Reranker;
+use crate::unattended::Unattended;
 
 /// The service's state. Cloning shares it.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct App {
     pub outside: Outside,
     /// Answers that are being made.
     pub hub: Arc<Hub>,
+    /// Calls of models that go on when their caller goes away.
+    pub unattended: Unattended,
     /// The web, as far as it is open to callers.
     pub fetcher: Fetcher,
     /// What callers may take.

@@ -6,7 +6,7 @@
 //!
 //! Floors, low to high; a module imports only lower ones:
 //!
-//! * [`ids`], [`error`], [`sentences`], [`tools`], [`mcp_client`]
+//! * [`ids`], [`error`], [`sentences`], [`tools`], [`mcp_client`], [`unattended`]
 //! * [`config`]
 //! * [`storage`], [`llm`], [`limits`], [`credentials`], [`telemetry`], [`figures`]
 //! * [`models`], [`outside`], [`ledger`], [`app`]: the one cloneable state
@@ -52,5 +52,6 @@ pub mod startup;
 pub mod storage;
 pub mod telemetry;
 pub mod tools;
+pub mod unattended;
 
 pub use error::{Error, Result};

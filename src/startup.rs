@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use footnote_ingest::corpus::Corpus;
+use footnote_ingest::disk::DiskGuard;
 use footnote_ingest::pipeline::Workers;
 use footnote_ingest::reader;
 use footnote_ingest::rights::as_system;
@@ -42,7 +43,10 @@ use crate::models::Models;
 use crate::outside::Outside;
 use crate::storage::database;
 use crate::storage::embedded::{Config as PostgresConfig, EmbeddedPostgres, PORT, USER};
+use crate::unattended::Unattended;
 
+/// Bytes of a segment of Postgres's log of writes.
+const LOG_OF_WRITES: u64 = 16 * 1024 * 1024;
 /// Name of the database on the private server.
 const DATABASE: &str = "footnote";
 
@@ -94,6 +98,7 @@ impl Service {
     }
 
     async fn put_together(settings: Settings, role: Role) -> Result<Self> {
+        room(&settings)?;
         let (postgres, opened) = match &settings.database_url {
             Some(url) => {
                 let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| Error::Invalid {
@@ -119,7 +124,6 @@ impl Service {
         if broken_off > 0 {
             tracing::warn!(answers = broken_off, "answers were broken off when the service last ended");
         }
-        tokio::fs::create_dir_all(&settings.data_dir).await.map_err(anyhow::Error::from)?;
         let passwords = Passwords::new(Load::default());
         let wants_sign_in = role == Role::Server && settings.identity_providers.is_empty();
         let (operator, first_sign_in) =
@@ -145,6 +149,7 @@ impl Service {
             outside: Outside::new(settings.mcp_servers.clone())?,
             reranker: settings.reranker()?,
             hub: Arc::new(Hub::default()),
+            unattended: Unattended::default(),
             fetcher: settings.fetcher(&[])?,
             settings: Arc::new(settings),
             corpus,
@@ -164,7 +169,7 @@ impl Service {
     /// Ends everything in the opposite order: nothing that was accepted is
     /// lost.
     pub async fn stop(self) {
-        self.app.hub.end().await;
+        tokio::join!(self.app.hub.end(), self.app.unattended.end());
         drop(self.keeper);
         if let Some(jobs) = self.jobs {
             jobs.stop().await;
@@ -179,6 +184,18 @@ impl Service {
             tracing::error!(%error, "the database did not stop");
         }
     }
+}
+
+/// Makes the data folder, and refuses to start where its disk is full: the database
+/// would break off at one of its first writes, and say so in other words.
+fn room(settings: &Settings) -> Result<()> {
+    std::fs::create_dir_all(&settings.data_dir).map_err(|error| tenancy::unusable(&settings.data_dir, &error))?;
+    let reserve = match settings.qdrant_url {
+        None => settings.disk_reserve_bytes,
+        Some(_) if settings.database_url.is_none() => LOG_OF_WRITES,
+        Some(_) => return Ok(()),
+    };
+    Ok(DiskGuard::new(&settings.data_dir, reserve).check(0)?)
 }
 
 async fn private_postgres(settings: &Settings) -> Result<EmbeddedPostgres> {

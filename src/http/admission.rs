@@ -92,8 +92,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// The response, whose body is made with the caller's rights; a stream ends
-/// with the credential.
+/// The response, whose body is made with the caller's rights, and ends with the
+/// credential: a stream as though it were over, anything else broken off.
 fn held(app: App, principal: Principal, rights: Rights, response: Response) -> Response {
     // Made already.
     if response.body().size_hint().exact().is_some() {
@@ -103,8 +103,8 @@ fn held(app: App, principal: Principal, rights: Rights, response: Response) -> R
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    let ended: Option<BoxFuture<'static, ()>> = is_stream.then(|| Box::pin(ended(app, principal)) as _);
-    response.map(|body| Body::from_stream(Held { body: body.into_data_stream(), rights, ended }))
+    let ended: BoxFuture<'static, ()> = Box::pin(ended(app, principal));
+    response.map(|body| Body::from_stream(Held { body: body.into_data_stream(), rights, ended, is_stream }))
 }
 
 /// Completes when the credential is good no more.
@@ -122,17 +122,18 @@ async fn ended(app: App, principal: Principal) {
 struct Held {
     body: BodyDataStream,
     rights: Rights,
-    ended: Option<BoxFuture<'static, ()>>,
+    ended: BoxFuture<'static, ()>,
+    /// Of events: its reader comes again, and is told why it may not.
+    is_stream: bool,
 }
 
 impl Stream for Held {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(ended) = &mut self.ended
-            && ended.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(None);
+        if self.ended.as_mut().poll(context).is_ready() {
+            let broken_off = || Err(axum::Error::new("the credential has ended"));
+            return Poll::Ready((!self.is_stream).then(broken_off));
         }
         let rights = self.rights;
         rights::during(rights, || Pin::new(&mut self.body).poll_next(context))
@@ -142,8 +143,23 @@ impl Stream for Held {
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
+    use futures::StreamExt;
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_made_while_it_is_read_ends_with_the_credential() {
+        for is_stream in [true, false] {
+            let body = Body::from_stream(futures::stream::repeat(Ok::<_, std::convert::Infallible>("more")));
+            let (end, ended) = tokio::sync::oneshot::channel::<()>();
+            let ended = Box::pin(async { drop(ended.await) });
+            let mut held = Held { body: body.into_data_stream(), rights: Rights::System, ended, is_stream };
+            assert!(held.next().await.is_some_and(|more| more.is_ok()));
+            end.send(()).expect("it is waited for");
+            // A stream is over; anything else is not whole, which shows.
+            assert_eq!(held.next().await.map(|more| more.is_err()), (!is_stream).then_some(true));
+        }
+    }
 
     #[test]
     fn a_token_is_taken_from_one_bearer_header_only() {

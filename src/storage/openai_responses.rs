@@ -24,6 +24,30 @@ pub async fn keep(db: impl PgExecutor<'_>, scope: Scope, answer: MessageId, base
     Ok(())
 }
 
+/// Keeps it for a request that came again under its key, as long as the key stands:
+/// who deletes the response frees it. Whether it is kept.
+///
+/// # Errors
+/// What the database says.
+pub async fn keep_again(db: impl PgExecutor<'_>, scope: Scope, answer: MessageId, base: &Value) -> sqlx::Result<bool> {
+    let kept = sqlx::query_scalar!(
+        r#"
+        with standing as materialized (
+            select answer_id from idempotency_keys where answer_id = $1 and owner_id = $2 for share
+        ), added as (
+            insert into openai_responses (answer_id, owner_id, base)
+            select answer_id, $2, $3 from standing
+            on conflict do nothing
+        )
+        select exists (select from standing) as "kept!"
+        "#,
+        answer as _,
+        scope.owner() as _,
+        base,
+    );
+    kept.fetch_one(db).await
+}
+
 /// What a response repeats of its request. `None` when the scope has no such
 /// response.
 ///

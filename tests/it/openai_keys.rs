@@ -163,6 +163,17 @@ async fn a_key_is_good_for_one_request_alone() {
             );
         }
     }
+    // Nor for the service's own routes.
+    let messages = talk.app.conversation().await;
+    for keyed in &all {
+        let asks = request("POST", &messages).header("content-type", "application/json");
+        let body = Body::from(json!({ "content": PRESSURE }).to_string());
+        let reply = talk.app.request(asks.header("idempotency-key", &keyed.key).body(body).unwrap()).await;
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (StatusCode::UNPROCESSABLE_ENTITY, "unprocessable:idempotency_key")
+        );
+    }
     for key in ["", &"k".repeat(256)] {
         let reply = Keyed { key: key.into(), ..all[0].clone() }.send(&talk.app).await;
         assert_eq!(
@@ -253,6 +264,22 @@ async fn an_answer_that_nobody_came_back_for_is_given_up_and_made_anew() {
         assert!(words(&again).contains("It is whole."), "{}: {again}", keyed.key);
     }
     talk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_unattended_ends_with_the_service_and_is_on_the_bill() {
+    let talk = service(|_| Said::says("word ".repeat(5_000)).slowly(Duration::from_millis(50)), 120).await;
+    let keyed = of_each_kind("Tell of the pump P4.").remove(2).with("stream", json!(true));
+    let mut body = keyed.open(&talk.app).await;
+    body.next().await.expect("a beginning").unwrap();
+    drop(body);
+    let Talk { app, model, .. } = talk;
+    let app = app.restarted().await;
+    assert_eq!(asked(&model), 1);
+    let billed: i64 = sqlx::query_scalar("select count(*) from model_calls").fetch_one(&app.db).await.unwrap();
+    let held: i64 = sqlx::query_scalar(KEPT).fetch_one(&app.db).await.unwrap();
+    assert_eq!((billed, held), (1, 0), "and its key is free");
+    app.stop().await;
 }
 
 #[tokio::test]

@@ -6,10 +6,10 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::super::asking::{IDEMPOTENCY_KEY, idempotency_key};
 use super::super::error::ApiError;
+use super::fingerprint::Fingerprint;
 use crate::chat::IdempotencyKey;
 
 /// A JSON body.
@@ -39,8 +39,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Keyed<T> {
             return Ok(Self(value, None));
         }
         // All of it counts, also what is passed over; the order of fields does not.
-        let mut whole: Value = read(&bytes)?;
-        whole.sort_all_objects();
+        let whole: Fingerprint = read(&bytes)?;
         Ok(Self(value, idempotency_key(&headers, &path, &whole)?))
     }
 }

@@ -15,16 +15,17 @@ use footnote_ingest::rights::{self, as_owner};
 use footnote_ingest::scope::Scope;
 use futures::stream::{self, StreamExt};
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
 use super::super::error::ApiError;
 use super::direct;
+use super::waiting::{self, Teller};
 use crate::app::App;
 use crate::chat::{self, Asked, IdempotencyKey};
 use crate::limits::Who;
-use crate::llm::{Delta, DeltaStream, LlmError, Provider, Request};
+use crate::llm::{Delta, DeltaStream, Provider, Request};
 use crate::storage::{idempotency, kept_replies};
 
 /// How often the lease of a reply is prolonged. Three times within it.
@@ -109,14 +110,14 @@ pub(super) async fn pass_on(
         }
     }
     let (begun, has_begun) = oneshot::channel();
-    let (reader, deltas) = mpsc::unbounded_channel();
+    let (reader, deltas) = waiting::room();
     let who = Who::present(scope.owner());
     let maker = Maker { app: app.clone(), scope, key: key.key, id, reader };
     // In a task of its own: it goes on when its caller goes away.
-    rights::spawn(as_owner(scope, who.during(maker.run(provider, request, begun))));
+    let making = app.unattended.counted(who.during(maker.run(provider, request, begun)));
+    rights::spawn(as_owner(scope, making));
     has_begun.await.map_err(|_| ApiError::unavailable("service", "the service ends; ask again", 1))??;
-    let deltas = stream::unfold(deltas, async |mut deltas| Some((deltas.recv().await?, deltas)));
-    Ok(Reply { id, deltas: deltas.boxed() })
+    Ok(Reply { id, deltas: deltas.told().boxed() })
 }
 
 /// Who makes a reply under a key.
@@ -125,17 +126,15 @@ struct Maker {
     scope: Scope,
     key: String,
     id: Uuid,
-    /// Whoever sent the request first. What is said is as long as its model may
-    /// write, and is gathered here anyway.
-    reader: mpsc::UnboundedSender<Result<Delta, LlmError>>,
+    /// Whoever sent the request first.
+    reader: Teller,
 }
 
 impl Maker {
     async fn run(self, provider: Arc<dyn Provider>, request: Request, begun: oneshot::Sender<Result<(), ApiError>>) {
         tokio::select! {
             biased;
-            // The service ends: the lease runs out by itself.
-            () = self.app.db.close_event() => {}
+            () = self.app.unattended.ends() => self.release().await,
             () = self.make(provider, request, begun) => {}
             () = self.given_up() => self.release().await,
         }
@@ -163,7 +162,7 @@ impl Maker {
                 self.keep(&said).await;
             }
             // Nobody may be there to hear it.
-            let _ = self.reader.send(delta);
+            self.reader.tell(delta);
         }
     }
 
@@ -198,7 +197,7 @@ impl Maker {
                 tracing::warn!(%error, "the lease of a reply could not be prolonged");
                 None
             });
-            if !self.reader.is_closed() || is_awaited == Some(true) {
+            if !self.reader.is_alone() || is_awaited == Some(true) {
                 heard = Instant::now();
             }
             if !grace.is_zero() && heard.elapsed() >= grace {
@@ -211,11 +210,9 @@ impl Maker {
 /// Adds a delta to what was said. What stands together is told together; what is
 /// not for the reader is left out.
 fn gather(said: &mut Vec<Delta>, delta: &Delta) {
-    match (said.last_mut(), delta) {
-        (Some(Delta::Text(before)), Delta::Text(more)) | (Some(Delta::Reasoning(before)), Delta::Reasoning(more)) => {
-            before.push_str(more);
-        }
-        (_, Delta::Cited { .. } | Delta::State(_)) => {}
+    match delta {
+        Delta::Cited { .. } | Delta::State(_) => {}
+        _ if said.last_mut().is_some_and(|last| waiting::join(last, delta)) => {}
         _ => said.push(delta.clone()),
     }
 }

@@ -9,7 +9,8 @@
 //!
 //! * [`talk`]: what was said, whichever way it was written
 //! * [`target`]: who answers; [`direct`]: a provider, [`grounded`]: the documents
-//! * [`keyed`]: requests that are sent again under a key of the caller's own
+//! * [`keyed`]: requests that are sent again under a key of the caller's own, by which
+//!   [`fingerprint`]s tell them apart; [`waiting`]: what their readers have not taken yet
 //! * [`heard`], [`cited`]: the events of an answer, and where its citations stand
 //! * [`error`], [`extract`], [`ids`], [`list`]: what all resources share
 
@@ -20,6 +21,7 @@ mod embeddings;
 mod error;
 mod extract;
 mod files;
+mod fingerprint;
 mod grounded;
 mod heard;
 mod ids;
@@ -30,6 +32,7 @@ mod responses;
 mod stores;
 mod talk;
 mod target;
+mod waiting;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;

@@ -61,9 +61,9 @@ impl Form {
 /// The same `Idempotency-Key` with the same request asks once, however often it is
 /// sent within a day, and gives the same answer: to that end, and with a key only,
 /// the answer is kept for that day, whatever `store` says. A stream that is sent
-/// again may come in larger pieces. An answer under a key goes on for a while when
-/// its reader goes away; one that failed or broke off is made anew when it is sent
-/// again.
+/// again or read slowly may come in larger pieces. An answer under a key goes on for
+/// a while when its reader goes away; one that failed or broke off is made anew when
+/// it is sent again.
 #[utoipa::path(
     post, path = "/v1/chat/completions", tag = "openai", request_body = Completion,
     params(

@@ -95,9 +95,9 @@ impl Form {
 /// The same `Idempotency-Key` with the same request asks once, however often it is
 /// sent within a day, and gives the same response: to that end, and with a key only,
 /// also what would not be kept is kept for that day, though it cannot be read by its
-/// id. A stream that is sent again may come in larger pieces. A response under a key
-/// goes on for a while when its reader goes away; one that failed or broke off is
-/// made anew when it is sent again.
+/// id. A stream that is sent again or read slowly may come in larger pieces. A
+/// response under a key goes on for a while when its reader goes away; one that
+/// failed or broke off is made anew when it is sent again.
 #[utoipa::path(
     post, path = "/v1/responses", tag = "openai", request_body = Create,
     params(
@@ -199,7 +199,11 @@ async fn tell(
     base.shown["created_at"] = json!(ids::made_at(answer.0));
     if kept {
         let base = serde_json::to_value(&base).map_err(|_| ApiError::internal())?;
-        openai_responses::keep(&app.db, scope, answer, &base).await?;
+        if held.is_some() {
+            openai_responses::keep(&app.db, scope, answer, &base).await?;
+        } else if !openai_responses::keep_again(&app.db, scope, answer, &base).await? {
+            return Err(ApiError::not_found("response"));
+        }
     }
     let reading = Reading { held, ..follow(app, scope, answer, base).await? };
     if streams {
