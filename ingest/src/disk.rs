@@ -58,7 +58,10 @@ impl DiskGuard {
     pub fn check_mapped(&self) -> Result<()> {
         self.check(0)?;
         #[cfg(target_os = "linux")]
-        mapped::hold(&self.path, (self.reserve / 4).min(HELD));
+        if !mapped::hold(&self.path, (self.reserve / 4).min(HELD)) {
+            // Somebody took the room since it was checked.
+            return self.check(u64::MAX);
+        }
         Ok(())
     }
 }

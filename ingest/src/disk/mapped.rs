@@ -8,6 +8,7 @@
 //! Everybody else goes on, but for those who look into the part of the index that is
 //! being written: they wait too.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -38,8 +39,9 @@ static NOTHING_HELD: AtomicBool = AtomicBool::new(false);
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Holds so many bytes on the disk of `folder`, as far as it has them. The first
-/// folder decides the disk, and from then on a full one ends nothing.
-pub(super) fn hold(folder: &Path, bytes: u64) {
+/// folder decides the disk, and from then on a full one ends nothing. False when there
+/// is no room any more; where nothing can be held for other reasons, that is logged.
+pub(super) fn hold(folder: &Path, bytes: u64) -> bool {
     let spare = SPARE.get_or_init(|| {
         let spare = Spare::on_disk_of(folder).inspect_err(|error| {
             tracing::warn!(%error, "nothing can be held for a full disk, which may end the process");
@@ -50,16 +52,20 @@ pub(super) fn hold(folder: &Path, bytes: u64) {
         }
         spare.ok()
     });
-    let Some(spare) = spare else { return };
+    let Some(spare) = spare else { return true };
     if TRIED.swap(0, Ordering::Relaxed) > 0 {
         tracing::warn!("the disk was full while the index was written, which used what was held for that");
     }
-    let held = spare.hold(bytes);
-    let is_nothing = held.is_err() || bytes == 0;
-    if is_nothing && !NOTHING_HELD.swap(true, Ordering::Relaxed) {
-        let error = held.err().map_or_else(|| "there is no reserve".to_owned(), |error| error.to_string());
-        tracing::warn!(error, "nothing is held for a full disk: one that others fill holds up searches");
+    let why = match spare.hold(bytes) {
+        Ok(()) if bytes > 0 => return true,
+        Ok(()) => "there is no reserve".to_owned(),
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => return false,
+        Err(error) => error.to_string(),
+    };
+    if !NOTHING_HELD.swap(true, Ordering::Relaxed) {
+        tracing::warn!(why, "nothing is held for a full disk: one that others fill holds up searches");
     }
+    true
 }
 
 /// Bytes that are held.

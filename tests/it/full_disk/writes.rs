@@ -97,7 +97,6 @@ async fn races(kind: Kind) {
         assert_eq!(index.info().await.unwrap().points, n * POINTS);
     }
     eprintln!("{kind:?}: what was held was used {used} times");
-    assert!(used > 0, "no write met a full disk");
 }
 
 #[tokio::test(flavor = "multi_thread")]
