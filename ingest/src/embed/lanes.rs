@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -19,10 +20,23 @@ pub(super) trait Session: Send + 'static {
     fn embed(&mut self, texts: &[String]) -> Result<Vec<Vec<f32>>>;
 }
 
-/// The threads. They end when this is dropped.
+/// The threads. They end when this is dropped, each after the batch that it makes: the
+/// model's library must not be taken from under them when the process ends.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    work: mpsc::Sender<Work>,
+    /// There until this is dropped.
+    work: Option<mpsc::Sender<Work>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.work = None;
+        for thread in self.threads.drain(..) {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -39,14 +53,16 @@ impl Lanes {
     pub(super) fn start<S: Session>(count: usize, session: impl Fn() -> Result<S>) -> Result<Self> {
         let (work, waiting) = mpsc::channel(count.max(1));
         let waiting = Arc::new(Mutex::new(waiting));
+        let mut lanes = Self { work: Some(work), threads: Vec::new() };
         for lane in 0..count.max(1) {
             let (session, waiting) = (session()?, Arc::clone(&waiting));
-            std::thread::Builder::new()
+            let thread = std::thread::Builder::new()
                 .name(format!("embed-{lane}"))
                 .spawn(move || run(session, &waiting))
                 .map_err(|error| Error::Embedder(format!("no thread can be started: {error}")))?;
+            lanes.threads.push(thread);
         }
-        Ok(Self { work })
+        Ok(lanes)
     }
 
     /// Waits for a lane, and for what it makes of the texts. Texts that nobody waits
@@ -57,7 +73,8 @@ impl Lanes {
     pub(super) async fn embed(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
         let ended = || Error::Embedder("the threads that embed have ended".into());
         let (done, made) = oneshot::channel();
-        self.work.send(Work { texts, done }).await.map_err(|_| ended())?;
+        let work = self.work.as_ref().ok_or_else(ended)?;
+        work.send(Work { texts, done }).await.map_err(|_| ended())?;
         made.await.map_err(|_| ended())?
     }
 }
@@ -116,6 +133,25 @@ mod tests {
         let lanes = Lanes::start(1, || Ok(Lengths)).expect("threads");
         assert!(matches!(lanes.embed(texts([0])).await, Err(Error::Panicked)));
         assert_eq!(lanes.embed(texts([7])).await.expect("vectors"), [[7.0]]);
+    }
+
+    /// Is counted for as long as its thread goes on.
+    struct Counted(#[expect(dead_code, reason = "it is counted")] Arc<()>);
+
+    impl Session for Counted {
+        fn embed(&mut self, _: &[String]) -> Result<Vec<Vec<f32>>> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[tokio::test]
+    async fn they_have_ended_when_they_are_dropped() {
+        let held = Arc::new(());
+        let lanes = Lanes::start(4, || Ok(Counted(Arc::clone(&held)))).expect("threads");
+        lanes.embed(Vec::new()).await.expect("nothing");
+        assert_eq!(Arc::strong_count(&held), 5);
+        drop(lanes);
+        assert_eq!(Arc::strong_count(&held), 1);
     }
 
     #[cfg(target_os = "linux")]
