@@ -175,12 +175,21 @@ impl Plant {
         .await
     }
 
-    /// Returns its id.
+    /// Uploads a new document, and returns its id.
     async fn upload(&mut self, key: &str, text: &str) -> String {
-        let path = format!("/api/v1/collections/{}/documents", self.collection);
-        let body = json!({ "key": key, "text": text });
-        let taken: Value = self.insist(async |client| client.post(&path, &body).await).await;
-        taken["documents"][0]["id"].as_str().unwrap().to_owned()
+        let collection = self.collection;
+        let taken = self
+            .insist(async |client| {
+                // Taken before its answer was lost. One that cannot be read would be read anew.
+                let there: Value = client.get(&format!("/api/v1/documents?collection={collection}")).await?;
+                let known = there["items"].as_array().unwrap().iter().find(|document| document["key"] == key).cloned();
+                match known {
+                    Some(known) => Ok(known),
+                    None => put(client, collection, key, text).await,
+                }
+            })
+            .await;
+        taken["id"].as_str().unwrap().to_owned()
     }
 
     async fn delete(&mut self, id: &str) {
@@ -209,7 +218,8 @@ impl Plant {
             gone = gone.or((key == "gone.txt").then_some(id));
         }
         self.idle().await;
-        self.upload("changed.md", "The heron eats fish, and the gauge shows 3 bar.").await;
+        let (collection, other) = (self.collection, "The heron eats fish, and the gauge shows 3 bar.");
+        self.insist(async |client| put(client, collection, "changed.md", other).await).await;
         self.delete(&gone.unwrap()).await;
         self.idle().await;
     }
@@ -233,6 +243,13 @@ impl Plant {
         self.fleet.stop().await;
         picture
     }
+}
+
+/// Uploads a document, or another text for one.
+async fn put(client: &Client, collection: CollectionId, key: &str, text: &str) -> Result<Value, ClientError> {
+    let path = format!("/api/v1/collections/{collection}/documents");
+    let taken: Value = client.post(&path, &json!({ "key": key, "text": text })).await?;
+    Ok(taken["documents"][0].clone())
 }
 
 async fn run(provider: &Counting, faults: Vec<Fault>) -> Vec<String> {
