@@ -78,21 +78,18 @@ async fn races(kind: Kind) {
     for n in 1..=ROUNDS {
         let batch = points(&mut random);
         let (writing, again) = (index.clone(), batch.clone());
-        let writing = tokio::spawn(async move { writing.upsert(batch).await });
+        let mut writing = tokio::spawn(async move { writing.upsert(batch).await });
         // Not for readiness: each wait strikes another moment.
         tokio::time::sleep(Duration::from_millis(random.below(100))).await;
         disk.fill(0);
-        while !writing.is_finished() {
-            if disk.free() > 0 {
-                // What was held was given up for it; that is left to it.
-                used += 1;
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        // In time, or refused: it does not wait, for room was held.
-        let _ = writing.await.unwrap();
+        // It need not wait, for room was held, unless what it was given is taken too.
+        let early = tokio::time::timeout(Duration::from_secs(2), &mut writing).await;
+        used += usize::from(disk.free() > 0);
         disk.clear();
+        let _ = match early {
+            Ok(written) => written.unwrap(),
+            Err(_) => writing.await.unwrap(),
+        };
         index.upsert(again).await.unwrap();
         assert_eq!(index.info().await.unwrap().points, n * POINTS);
     }
