@@ -45,9 +45,13 @@ impl DiskGuard {
     pub fn check(&self, need: u64) -> Result<()> {
         let available = free_bytes(&self.path)?;
         if available.saturating_add(held()) < self.reserve.saturating_add(need) {
-            return Err(Error::DiskFull { path: self.path.clone(), available, reserve: self.reserve });
+            return Err(self.full(available));
         }
         Ok(())
+    }
+
+    fn full(&self, available: u64) -> Error {
+        Error::DiskFull { path: self.path.clone(), available, reserve: self.reserve }
     }
 
     /// Checks before mapped files are written, and holds a part of the reserve for
@@ -60,7 +64,7 @@ impl DiskGuard {
         #[cfg(target_os = "linux")]
         if !mapped::hold(&self.path, (self.reserve / 4).min(HELD)) {
             // Somebody took the room since it was checked.
-            return self.check(u64::MAX);
+            return Err(self.full(free_bytes(&self.path)?));
         }
         Ok(())
     }
