@@ -87,6 +87,22 @@ async fn who_writes_events_of_a_message_that_is_being_deleted_waits_and_is_refus
     app.stop().await;
 }
 
+/// Takes the last `many` events away, but never the first, as long as the end is not
+/// there, which is on the disk with all before it. Returns how many went.
+///
+/// Whoever writes waits at the message: what a breakdown takes is what came last, and a
+/// delete that saw fewer events than there are by then would leave a hole in their midst.
+async fn lose_last(db: &PgPool, many: i32) -> u64 {
+    let mut losing = db.begin().await.unwrap();
+    let held = "select id from messages where status = 'running' for update";
+    let held: Option<Uuid> = sqlx::query_scalar(held).fetch_optional(&mut *losing).await.unwrap();
+    let last = "delete from message_events where message_id = $1 and seq >
+                greatest(1, (select max(seq) from message_events where message_id = $1) - $2)";
+    let lost = sqlx::query(last).bind(held).bind(many).execute(&mut *losing).await.unwrap().rows_affected();
+    losing.commit().await.unwrap();
+    lost
+}
+
 /// A database that breaks down loses the last that was said, which was not waited for
 /// until it was on the disk; the service and its answer go on.
 #[tokio::test(flavor = "multi_thread")]
@@ -102,13 +118,7 @@ async fn events_that_the_database_loses_are_stored_again() {
             continue;
         }
         more += 1;
-        // What was shown last, as long as the end is not there, which is on the disk with
-        // all before it.
-        let last = "with held as materialized (select id from messages where status = 'running' for update)
-                    delete from message_events e using held
-                    where e.message_id = held.id
-                      and e.seq > greatest(1, (select max(seq) from message_events) - $1)";
-        lost += sqlx::query(last).bind(more).execute(&app.db).await.unwrap().rows_affected();
+        lost += lose_last(&app.db, more).await;
     }
     assert!(lost > 20, "{lost}");
     let read = frames(&reading.bytes);
