@@ -90,15 +90,17 @@ async fn who_writes_events_of_a_message_that_is_being_deleted_waits_and_is_refus
 /// Takes the last `many` events away, but never the first, as long as the end is not
 /// there, which is on the disk with all before it. Returns how many went.
 ///
-/// Whoever writes waits at the message: what a breakdown takes is what came last, and a
-/// delete that saw fewer events than there are by then would leave a hole in their midst.
+/// No one is writing meanwhile: a breakdown ends every statement, and one that looked
+/// before this and wrote after it would leave a hole.
 async fn lose_last(db: &PgPool, many: i32) -> u64 {
     let mut losing = db.begin().await.unwrap();
-    let held = "select id from messages where status = 'running' for update";
-    let held: Option<Uuid> = sqlx::query_scalar(held).fetch_optional(&mut *losing).await.unwrap();
+    let alone = "lock table message_events in share row exclusive mode";
+    sqlx::query(alone).execute(&mut *losing).await.unwrap();
+    let running = "select id from messages where status = 'running'";
+    let running: Option<Uuid> = sqlx::query_scalar(running).fetch_optional(&mut *losing).await.unwrap();
     let last = "delete from message_events where message_id = $1 and seq >
                 greatest(1, (select max(seq) from message_events where message_id = $1) - $2)";
-    let lost = sqlx::query(last).bind(held).bind(many).execute(&mut *losing).await.unwrap().rows_affected();
+    let lost = sqlx::query(last).bind(running).bind(many).execute(&mut *losing).await.unwrap().rows_affected();
     losing.commit().await.unwrap();
     lost
 }
