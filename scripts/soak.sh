@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The long tests, and the others with the amounts below instead of small ones.
 # Each can be set from outside; FOOTNOTE_SEED does a failed run again. Where
-# QDRANT_URL names a server, several processes share it.
+# QDRANT_URL names a server, several processes share it; where OPENAI_BASE_URL names
+# one, its model is asked too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/env.sh

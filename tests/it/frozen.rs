@@ -37,13 +37,16 @@ fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Uploads a document. One that waited for a connection while the server was frozen
-/// is told to come again.
+/// Uploads a document. One that waited for a connection to the database while the
+/// server was frozen is told to come again; one that found no connection to a frozen
+/// server was not sent.
 async fn upload(client: &Client, path: &str, document: &Value) {
     loop {
         match client.post::<Value>(path, document).await {
             Ok(_) => return,
-            Err(ClientError::Refused { status: 503, .. }) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(ClientError::Refused { status: 503, .. } | ClientError::Unreachable { .. }) => {
+                tokio::time::sleep(Duration::from_millis(100)).await
+            }
             Err(error) => panic!("{error:?}"),
         }
     }

@@ -97,6 +97,7 @@ mod raw_requests;
 mod readers;
 mod reading;
 mod reading_on;
+mod real_model;
 mod redis_limits;
 mod reembed;
 mod relay;
