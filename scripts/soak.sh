@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 
 amount() { [ -n "${!1:-}" ] || export "$1=$2"; }
 amount FOOTNOTE_KILLS 50
+amount FOOTNOTE_SOAK_DOCUMENTS 10000
 amount FOOTNOTE_FAULT_RUNS 100
 amount FOOTNOTE_DELETIONS 1000
 amount FOOTNOTE_DISK_CYCLES 20

@@ -274,21 +274,28 @@ impl Credentials {
         Ok(principal(Arc::clone(&standing.user), Credential::Key(id, scopes.clone())))
     }
 
-    /// Whether a credential that was good a while ago still is.
-    pub async fn is_still_good(&self, app: &App, principal: &Principal) -> bool {
-        let standing = match &principal.credential {
-            Credential::Local => return true,
-            Credential::Session(session) => self.session(app, *session).await,
-            Credential::Key(key, _) => self.key(app, *key).await,
-            Credential::Outside(until) => {
-                let enabled = as_system(users::find(&app.db, principal.user.id)).await;
-                return *until > u64::try_from(now().timestamp()).unwrap_or_default()
-                    && !matches!(enabled, Ok(None))
-                    && !matches!(enabled, Ok(Some(user)) if user.disabled);
+    /// The caller as it is by now; none once its credential has ended.
+    pub async fn present(&self, app: &App, principal: &Principal) -> Option<Principal> {
+        let user = match &principal.credential {
+            Credential::Local => return Some(principal.clone()),
+            Credential::Session(session) => self.session(app, *session).await.map(user_of),
+            Credential::Key(key, _) => self.key(app, *key).await.map(user_of),
+            Credential::Outside(until) if *until <= u64::try_from(now().timestamp()).unwrap_or_default() => Ok(None),
+            Credential::Outside(_) => {
+                let found = as_system(users::find(&app.db, principal.user.id)).await;
+                found.map(|user| user.filter(|user| !user.disabled).map(Arc::new)).map_err(Into::into)
             }
         };
-        // A database that does not answer ends no stream.
-        standing.map_or(true, |standing| standing.is_some())
+        match user {
+            Ok(user) => user.map(|user| Principal { user, ..principal.clone() }),
+            // A database that does not answer ends nothing.
+            Err(_) => Some(principal.clone()),
+        }
+    }
+
+    /// Whether a credential that was good a while ago still is.
+    pub async fn is_still_good(&self, app: &App, principal: &Principal) -> bool {
+        self.present(app, principal).await.is_some()
     }
 
     /// Asks the database again for everybody: somebody's rights have changed.
@@ -333,6 +340,10 @@ impl Credentials {
         }
         Ok(standing)
     }
+}
+
+fn user_of(standing: Option<Arc<Standing>>) -> Option<Arc<User>> {
+    standing.map(|standing| Arc::clone(&standing.user))
 }
 
 fn principal(user: Arc<User>, credential: Credential) -> Principal {

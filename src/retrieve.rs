@@ -170,6 +170,7 @@ pub async fn rank_documents(corpus: &Corpus, scope: Scope, query: &Query) -> Res
 /// What the index finds, with the time to embed and the time to search.
 async fn hits(corpus: &Corpus, scope: Scope, query: &Query, limit: usize) -> Result<(Vec<Hit>, Duration, Duration)> {
     check(&query.text)?;
+    query.filter.check()?;
     let started = Instant::now();
     // Which of what is found may be shown is decided when it is loaded.
     let shared = async { Ok::<_, Error>(members::shared_with(&corpus.db, scope).await?) };

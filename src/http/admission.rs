@@ -22,6 +22,7 @@ use super::caller::SIGN_IN;
 use super::error::ApiError;
 use super::limit;
 use super::needs::{self, Need};
+use super::vetted::vetted;
 use crate::app::App;
 use crate::credentials::{Principal, Right};
 use crate::error::Error;
@@ -66,7 +67,16 @@ pub(super) async fn admit(State(app): State<App>, mut request: Request, next: Ne
     };
     let Some((principal, rights)) = principal.zip(rights) else { return next.run(request).await };
     request.extensions_mut().insert(principal.clone());
-    let response = rights::with(rights, next.run(request)).await;
+    let right = match need {
+        Need::Right(right) => Some(right),
+        Need::Nothing => None,
+    };
+    let (parts, body) = request.into_parts();
+    let (body, is_over) = vetted(body, &app, &principal, right);
+    let response = rights::with(rights, next.run(Request::from_parts(parts, body))).await;
+    if is_over.is_set() {
+        return ApiError::unauthorized("the credential has ended; sign in again").into_response();
+    }
     held(app, principal, rights, response)
 }
 

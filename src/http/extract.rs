@@ -13,6 +13,9 @@ use super::nul;
 use crate::error::Error;
 use crate::ids::CollectionId;
 
+/// Collections that one request may name.
+pub(super) const MAX_COLLECTIONS: usize = 100;
+
 /// A JSON body, without the character NUL.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub T);
@@ -114,6 +117,10 @@ pub(super) async fn collections(
 ) -> Result<Option<Vec<CollectionId>>, ApiError> {
     use footnote_ingest::store::collections as stored;
     let Some(named) = named else { return Ok(None) };
+    if named.len() > MAX_COLLECTIONS {
+        let problem = format!("names {} collections; at most {MAX_COLLECTIONS} are taken", named.len());
+        return Err(Error::Invalid { field: "collections", problem }.into());
+    }
     let mut ids = Vec::with_capacity(named.len());
     for name in named {
         let by_id = match name.parse::<CollectionId>() {
@@ -126,7 +133,10 @@ pub(super) async fn collections(
             None if name.contains('\0') => None,
             None => stored::find_by_name(&app.db, scope, name).await?,
         };
-        ids.push(id.ok_or(Error::NotFound("collection"))?);
+        let id = id.ok_or(Error::NotFound("collection"))?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
     }
     Ok(Some(ids))
 }

@@ -39,6 +39,7 @@ mod models;
 mod needs;
 mod nul;
 mod openai;
+mod paced;
 mod page;
 mod parts;
 mod pictures;
@@ -58,6 +59,7 @@ mod ui_stream;
 mod upload;
 mod usage;
 mod users;
+mod vetted;
 mod web;
 
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use tower_http::timeout::DeadlineBody;
 use super::address::ClientAddress;
 use super::class::Class;
 use super::error::ApiError;
+use super::paced::Paced;
 use super::tail;
 use crate::config::LimitSettings;
 use crate::figures::Figures;
@@ -34,10 +35,11 @@ pub(super) struct Shed {
     uploads: Option<Arc<Semaphore>>,
     others: Option<Arc<Semaphore>>,
     shares: Shares,
+    shares_of_uploads: Shares,
     figures: Figures,
 }
 
-/// How many of the places for short requests each address has.
+/// How many of the places for requests of a kind each address has.
 #[derive(Clone)]
 struct Shares {
     held: Arc<Mutex<HashMap<IpAddr, usize>>>,
@@ -57,6 +59,10 @@ struct Share {
 }
 
 impl Shares {
+    fn half_of(places: usize) -> Self {
+        Self { held: Arc::default(), most: places.div_ceil(2) }
+    }
+
     fn take(&self, address: IpAddr) -> Option<Share> {
         let address = limits::network(address);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,7 +94,8 @@ impl Shed {
             asks: places(limits.in_flight_asks),
             uploads: places(limits.in_flight_uploads),
             others: places(limits.in_flight),
-            shares: Shares { held: Arc::default(), most: limits.in_flight.div_ceil(2) },
+            shares: Shares::half_of(limits.in_flight),
+            shares_of_uploads: Shares::half_of(limits.in_flight_uploads),
             figures,
         }
     }
@@ -103,8 +110,13 @@ impl Shed {
             Class::Other => &self.others,
         };
         let Some(places) = places else { return Ok(None) };
-        let share = match address.filter(|address| class == Class::Other && !address.is_unspecified()) {
-            Some(address) => Some(self.shares.take(address).ok_or(())?),
+        let shares = match class {
+            Class::Watch | Class::Ask => None,
+            Class::Upload => Some(&self.shares_of_uploads),
+            Class::Other => Some(&self.shares),
+        };
+        let share = match shares.zip(address.filter(|address| !address.is_unspecified())) {
+            Some((shares, address)) => Some(shares.take(address).ok_or(())?),
             None => None,
         };
         let permit = Arc::clone(places).try_acquire_owned().map_err(|_| ())?;
@@ -119,10 +131,10 @@ pub(super) async fn guard(State(shed): State<Shed>, request: Request, next: Next
     let address = request.extensions().get::<ClientAddress>().map(|address| address.0);
     match shed.take(class, address) {
         Ok(place) => {
-            let is_short = class == Class::Other && !request.body().is_end_stream();
-            let request = match is_short {
-                true => request.map(|body| Body::new(DeadlineBody::new(BODY, body))),
-                false => request,
+            let request = match class {
+                _ if request.body().is_end_stream() => request,
+                Class::Other => request.map(|body| Body::new(DeadlineBody::new(BODY, body))),
+                Class::Ask | Class::Upload | Class::Watch => request.map(|body| Body::new(Paced::new(body))),
             };
             let mut response = next.run(request).await;
             if let Some(place) = place {

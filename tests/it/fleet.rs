@@ -120,7 +120,9 @@ impl Fleet {
 
     /// Takes in documents, and works on none of them.
     pub async fn desk(&self) -> Desk {
-        let corpus = Corpus::open(self.db.clone(), self.settings.corpus()).await.unwrap();
+        // It reads nothing either.
+        let config = CorpusConfig { parser_program: None, ..self.settings.corpus() };
+        let corpus = Corpus::open(self.db.clone(), config).await.unwrap();
         let scope = operator(&self.db).await;
         let collection = collections::ensure(&self.db, scope, "main").await.unwrap();
         Desk { corpus, scope, collection }

@@ -114,6 +114,7 @@ mod silences;
 mod silent_logs;
 mod silent_tools;
 mod simple_chat;
+mod slow_bodies;
 mod slow_readers;
 mod sources;
 mod talk;

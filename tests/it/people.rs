@@ -18,7 +18,7 @@ pub struct Person {
     pub id: String,
     pub access: String,
     pub refresh: String,
-    doors: Router,
+    pub doors: Router,
 }
 
 impl Person {

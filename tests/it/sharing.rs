@@ -60,6 +60,13 @@ async fn a_reader_searches_asks_and_reads_and_changes_nothing() {
     let shared = Shared::with("reader").await;
     let Shared { owner, other, collection, document, .. } = &shared;
     assert!(shared.found(other).await);
+    // Who may read it sees how well it fits, as its owner does.
+    for mode in ["hybrid", "dense", "sparse"] {
+        let search = json!({ "query": "pressure of the pump", "mode": mode });
+        let [mine, theirs] = [owner.post("/api/v1/search", &search).await, other.post("/api/v1/search", &search).await];
+        assert_eq!(theirs.json()["passages"], mine.json()["passages"], "{mode}");
+        assert!(mode == "dense" || mine.json()["passages"][0]["scores"]["sparse"].is_number(), "{}", mine.text());
+    }
     let listed = other.get("/api/v1/collections").await.json();
     assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["role"]), (&json!(collection), &json!("reader")));
     let detail = other.get(&format!("/api/v1/collections/{collection}")).await.json();

@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::filter::Conditions;
-use super::{BM25, DENSE, Hit, IndexInfo, Point, Search, SparseVector};
+use super::{BM25, DENSE, Hit, IndexInfo, Point, Search, SparseVector, check_dimensions};
 use crate::disk::DiskGuard;
 use crate::error::{Error, Result};
 use crate::fault::{self, Place};
@@ -96,7 +96,7 @@ impl EdgeIndex {
     }
 
     pub(super) async fn upsert(&self, points: Vec<Point>) -> Result<()> {
-        self.check_dimensions(points.iter().filter_map(|point| point.dense.as_deref()))?;
+        check_dimensions(self.dimensions, points.iter().filter_map(|point| point.dense.as_deref()))?;
         let operations = batches(points, |batch| {
             let points = batch.into_iter().map(to_edge_point).collect::<Result<Vec<_>>>()?;
             let insert = PointOperations::UpsertPoints(PointInsertOperations::PointsList(points));
@@ -106,7 +106,7 @@ impl EdgeIndex {
     }
 
     pub(super) async fn set_dense(&self, vectors: Vec<(Uuid, Vec<f32>)>) -> Result<()> {
-        self.check_dimensions(vectors.iter().map(|(_, vector)| vector.as_slice()))?;
+        check_dimensions(self.dimensions, vectors.iter().map(|(_, vector)| vector.as_slice()))?;
         // An update of a point that is gone would be refused as a whole.
         let ids: Vec<PointId> = vectors.iter().map(|(id, _)| PointId::Uuid(*id)).collect();
         let shard = Arc::clone(&self.shard);
@@ -210,17 +210,6 @@ impl EdgeIndex {
             Ok(())
         })
         .await?
-    }
-
-    fn check_dimensions<'a>(&self, mut vectors: impl Iterator<Item = &'a [f32]>) -> Result<()> {
-        match vectors.find(|vector| vector.len() != self.dimensions) {
-            None => Ok(()),
-            Some(vector) => Err(Error::IndexMismatch(format!(
-                "the index holds vectors of {} dimensions and the embedder made one of {}; use the model it was built with",
-                self.dimensions,
-                vector.len()
-            ))),
-        }
     }
 }
 

@@ -20,6 +20,29 @@ use crate::scope::Scope;
 #[serde(transparent)]
 pub struct MetaFilter(pub BTreeMap<String, FilterValue>);
 
+/// Conditions of a filter, at most.
+const MAX_CONDITIONS: usize = 64;
+/// Values of one condition, at most.
+const MAX_VALUES: usize = 256;
+
+impl MetaFilter {
+    /// Refuses what would take the index longer than a question is worth.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for more than 64 conditions, or 256 values of one.
+    pub fn check(&self) -> Result<()> {
+        let most = self.0.values().map(FilterValue::len).max().unwrap_or_default();
+        let problem = if self.0.len() > MAX_CONDITIONS {
+            format!("has {} conditions; at most {MAX_CONDITIONS} are taken", self.0.len())
+        } else if most > MAX_VALUES {
+            format!("has a condition of {most} values; at most {MAX_VALUES} are taken")
+        } else {
+            return Ok(());
+        };
+        Err(Error::Invalid { field: "filter", problem })
+    }
+}
+
 /// What a metadata value must be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -30,6 +53,16 @@ pub enum FilterValue {
     AnyOf(Vec<Scalar>),
     /// A number within these bounds.
     Range(Bounds),
+}
+
+impl FilterValue {
+    /// How many values it names.
+    fn len(&self) -> usize {
+        match self {
+            Self::Is(_) | Self::Range(_) => 1,
+            Self::AnyOf(values) => values.len(),
+        }
+    }
 }
 
 /// A value that can be compared for equality.
@@ -85,7 +118,7 @@ impl Conditions {
 
     /// The points of the scope's owner, and of collections that others share
     /// with it.
-    fn readable(scope: Scope, shared: &[CollectionId]) -> Self {
+    pub(super) fn readable(scope: Scope, shared: &[CollectionId]) -> Self {
         let own = Self::of(scope);
         if shared.is_empty() {
             return own;

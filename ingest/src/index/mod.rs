@@ -21,7 +21,7 @@ pub use filter::{FilterValue, MetaFilter};
 pub use point::{Hit, Point, SparseVector, point_id};
 pub use server::{ServerConfig, ServerIndex};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{CollectionId, RevisionId};
 use crate::scope::Scope;
 use crate::upstream;
@@ -102,6 +102,18 @@ impl Default for Fusion {
 pub struct IndexInfo {
     /// Points in all.
     pub points: usize,
+}
+
+/// Refuses vectors that the index does not hold.
+fn check_dimensions<'a>(dimensions: usize, mut vectors: impl Iterator<Item = &'a [f32]>) -> Result<()> {
+    match vectors.find(|vector| vector.len() != dimensions) {
+        None => Ok(()),
+        Some(vector) => Err(Error::IndexMismatch(format!(
+            "the index holds vectors of {dimensions} dimensions and the embedder made one of {}; use the model it was \
+             built with",
+            vector.len()
+        ))),
+    }
 }
 
 macro_rules! delegate {

@@ -4,13 +4,13 @@
 //! embedded store, so that both answer alike. Writes wait until the server has
 //! applied them; its own log makes them durable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use qdrant_client::qdrant::{
     CountPointsBuilder, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder, Distance,
-    FieldType, KeywordIndexParamsBuilder, Modifier, NamedVectors, PointId, PointStruct, PointVectors,
-    PrefetchQueryBuilder, Query, QueryPointsBuilder, RrfBuilder, ScoredPoint, ScrollPointsBuilder,
+    FieldType, Filter, GetPointsBuilder, KeywordIndexParamsBuilder, Modifier, NamedVectors, PointId, PointStruct,
+    PointVectors, PrefetchQueryBuilder, Query, QueryPointsBuilder, RrfBuilder, ScoredPoint, ScrollPointsBuilder,
     SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpdatePointVectorsBuilder, UpsertPointsBuilder, Vector,
     VectorInput, VectorParamsBuilder, VectorsConfigBuilder, VectorsSelector, point_id::PointIdOptions,
     with_vectors_selector::SelectorOptions,
@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::filter::Conditions;
-use super::{BM25, DENSE, Fusion, Hit, IndexInfo, Mode, Point, Search, SparseVector};
+use super::{BM25, DENSE, Fusion, Hit, IndexInfo, Mode, Point, Search, SparseVector, check_dimensions};
 use crate::error::{Error, Result};
 use crate::ids::RevisionId;
 use crate::scope::Scope;
@@ -65,6 +65,8 @@ impl ServerConfig {
 pub struct ServerIndex {
     client: Qdrant,
     collection: String,
+    /// Numbers in a vector of meaning.
+    dimensions: usize,
 }
 
 impl std::fmt::Debug for ServerIndex {
@@ -80,10 +82,10 @@ impl ServerIndex {
     /// [`Error::Index`] when the server does not answer,
     /// [`Error::IndexMismatch`] when the collection has vectors of another size.
     pub async fn open(config: &ServerConfig, dimensions: usize) -> Result<Self> {
-        let index = Self::connect(config)?;
-        match index.exists(config).await? {
-            true => index.check_dimensions(dimensions).await?,
-            false => index.create(config, dimensions).await?,
+        let index = Self { client: connect(config)?, collection: config.collection.clone(), dimensions };
+        match exists(&index.client, config).await? {
+            true => index.check_collection().await?,
+            false => index.create(config).await?,
         }
         Ok(index)
     }
@@ -93,33 +95,17 @@ impl ServerIndex {
     /// # Errors
     /// [`Error::Index`] when the server does not answer, or refuses.
     pub async fn remove(config: &ServerConfig) -> Result<bool> {
-        let index = Self::connect(config)?;
-        if !index.exists(config).await? {
+        let client = connect(config)?;
+        if !exists(&client, config).await? {
             return Ok(false);
         }
-        index.client.delete_collection(&index.collection).await.map_err(server_error)?;
+        client.delete_collection(&config.collection).await.map_err(server_error)?;
         Ok(true)
     }
 
-    fn connect(config: &ServerConfig) -> Result<Self> {
-        let mut builder = Qdrant::from_url(&config.url)
-            .timeout(config.timeout)
-            .connect_timeout(Duration::from_secs(5))
-            .skip_compatibility_check();
-        if let Some(key) = &config.api_key {
-            builder.set_api_key(key.expose_secret());
-        }
-        let client = builder.build().map_err(|error| unreachable(config, &error))?;
-        Ok(Self { client, collection: config.collection.clone() })
-    }
-
-    async fn exists(&self, config: &ServerConfig) -> Result<bool> {
-        self.client.collection_exists(&self.collection).await.map_err(|error| unreachable(config, &error))
-    }
-
-    async fn create(&self, config: &ServerConfig, dimensions: usize) -> Result<()> {
+    async fn create(&self, config: &ServerConfig) -> Result<()> {
         let mut vectors = VectorsConfigBuilder::default();
-        vectors.add_named_vector_params(DENSE, VectorParamsBuilder::new(dimensions as u64, Distance::Cosine));
+        vectors.add_named_vector_params(DENSE, VectorParamsBuilder::new(self.dimensions as u64, Distance::Cosine));
         let mut sparse = SparseVectorsConfigBuilder::default();
         sparse.add_named_vector_params(BM25, SparseVectorParamsBuilder::default().modifier(Modifier::Idf));
         let mut request =
@@ -140,7 +126,7 @@ impl ServerIndex {
         Ok(())
     }
 
-    async fn check_dimensions(&self, dimensions: usize) -> Result<()> {
+    async fn check_collection(&self) -> Result<()> {
         use qdrant_client::qdrant::vectors_config::Config;
         let info = self.client.collection_info(&self.collection).await.map_err(server_error)?;
         let vectors =
@@ -148,16 +134,17 @@ impl ServerIndex {
                 Config::ParamsMap(map) => map.map.get(DENSE).map(|params| params.size),
                 Config::Params(_) => None,
             });
-        if vectors == Some(dimensions as u64) {
+        if vectors == Some(self.dimensions as u64) {
             return Ok(());
         }
         Err(Error::IndexMismatch(format!(
-            "the collection `{}` on the Qdrant server does not hold vectors of {dimensions} dimensions under the name `{DENSE}`; use the model it was built with, or another collection",
-            self.collection
+            "the collection `{}` on the Qdrant server does not hold vectors of {} dimensions under the name `{DENSE}`; use the model it was built with, or another collection",
+            self.collection, self.dimensions
         )))
     }
 
     pub(super) async fn upsert(&self, points: Vec<Point>) -> Result<()> {
+        check_dimensions(self.dimensions, points.iter().filter_map(|point| point.dense.as_deref()))?;
         for batch in points.chunks(BATCH) {
             let points = batch.iter().map(to_server_point).collect::<Result<Vec<_>>>()?;
             let request = UpsertPointsBuilder::new(&self.collection, points).wait(true);
@@ -167,18 +154,33 @@ impl ServerIndex {
     }
 
     pub(super) async fn set_dense(&self, vectors: Vec<(Uuid, Vec<f32>)>) -> Result<()> {
+        check_dimensions(self.dimensions, vectors.iter().map(|(_, vector)| vector.as_slice()))?;
         for batch in vectors.chunks(BATCH) {
+            // An update of a point that is gone would be refused as a whole.
+            let known = self.known(batch.iter().map(|(id, _)| *id)).await?;
             let points: Vec<PointVectors> = batch
                 .iter()
+                .filter(|(id, _)| known.contains(id))
                 .map(|(id, vector)| PointVectors {
                     id: Some(id.to_string().into()),
                     vectors: Some(NamedVectors::default().add_vector(DENSE, Vector::new_dense(vector.clone())).into()),
                 })
                 .collect();
+            if points.is_empty() {
+                continue;
+            }
             let request = UpdatePointVectorsBuilder::new(&self.collection, points).wait(true);
             self.client.update_vectors(request).await.map_err(server_error)?;
         }
         Ok(())
+    }
+
+    /// Those of the points that there are.
+    async fn known(&self, ids: impl Iterator<Item = Uuid>) -> Result<HashSet<Uuid>> {
+        let ids: Vec<PointId> = ids.map(|id| id.to_string().into()).collect();
+        let request = GetPointsBuilder::new(&self.collection, ids).with_payload(false).with_vectors(false);
+        let found = self.client.get_points(request).await.map_err(server_error)?.result;
+        Ok(found.iter().filter_map(|point| point_uuid(point.id.as_ref())).collect())
     }
 
     pub(super) async fn purge(&self, scope: Scope, revisions: &[RevisionId]) -> Result<()> {
@@ -223,8 +225,9 @@ impl ServerIndex {
         };
         let found = self.client.query(request).await.map_err(server_error)?.result;
         let ids: Vec<Uuid> = found.iter().filter_map(|point| point_uuid(point.id.as_ref())).collect();
-        let by_dense = self.stage_scores(scope, dense, &ids).await?;
-        let by_sparse = self.stage_scores(scope, sparse, &ids).await?;
+        let shown = Conditions::readable(scope, &search.shared).with_ids(ids).to_server();
+        let by_dense = self.stage_scores(dense, &shown, found.len()).await?;
+        let by_sparse = self.stage_scores(sparse, &shown, found.len()).await?;
         found.into_iter().map(|point| to_hit(point, &by_dense, &by_sparse)).collect()
     }
 
@@ -232,18 +235,17 @@ impl ServerIndex {
         QueryPointsBuilder::new(&self.collection).query(query).limit(limit)
     }
 
-    /// The scores of one vector for points that were found already.
+    /// The scores of one vector for the points that were found already.
     async fn stage_scores(
         &self,
-        scope: Scope,
         query: Option<(&str, Query)>,
-        ids: &[Uuid],
+        shown: &Filter,
+        count: usize,
     ) -> Result<HashMap<Uuid, f32>> {
-        let Some((using, query)) = query.filter(|_| !ids.is_empty()) else {
+        let Some((using, query)) = query.filter(|_| count > 0) else {
             return Ok(HashMap::new());
         };
-        let filter = Conditions::of(scope).with_ids(ids.to_vec()).to_server();
-        let request = self.query(query, ids.len() as u64).using(using).filter(filter);
+        let request = self.query(query, count as u64).using(using).filter(shown.clone());
         let scored = self.client.query(request).await.map_err(server_error)?.result;
         Ok(scored.iter().filter_map(|point| Some((point_uuid(point.id.as_ref())?, point.score))).collect())
     }
@@ -279,6 +281,21 @@ impl ServerIndex {
         // A server optimises by itself.
         Ok(())
     }
+}
+
+fn connect(config: &ServerConfig) -> Result<Qdrant> {
+    let mut builder = Qdrant::from_url(&config.url)
+        .timeout(config.timeout)
+        .connect_timeout(Duration::from_secs(5))
+        .skip_compatibility_check();
+    if let Some(key) = &config.api_key {
+        builder.set_api_key(key.expose_secret());
+    }
+    builder.build().map_err(|error| unreachable(config, &error))
+}
+
+async fn exists(client: &Qdrant, config: &ServerConfig) -> Result<bool> {
+    client.collection_exists(&config.collection).await.map_err(|error| unreachable(config, &error))
 }
 
 fn unreachable(config: &ServerConfig, error: &QdrantError) -> Error {

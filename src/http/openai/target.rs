@@ -8,15 +8,13 @@ use footnote_ingest::store::collections;
 use serde_json::{Map, Value};
 
 use super::super::error::ApiError;
-use super::super::extract;
+use super::super::extract::{self, MAX_COLLECTIONS};
 use crate::app::App;
 use crate::ids::CollectionId;
 use crate::llm::Provider;
 
 /// What the names of collections begin with when they are models.
 pub(super) const KB: &str = "kb/";
-/// Collections that a request may name, at most.
-pub(super) const MAX_COLLECTIONS: usize = 100;
 
 /// Who answers.
 pub(super) enum Target {

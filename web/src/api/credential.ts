@@ -4,6 +4,8 @@ import { ApiError, errorOf } from './errors';
 import type { Me, SignedIn } from './types';
 
 let token: string | null = null;
+/** Whose token it is. */
+let account: string | null = null;
 /** When it is renewed, on the clock of `performance`. */
 let renewAt = 0;
 let refreshing: Promise<Me | null> | null = null;
@@ -23,11 +25,13 @@ export async function authorization(): Promise<Record<string, string>> {
 
 export function forget(): void {
   token = null;
+  account = null;
 }
 
 /** Keeps what a sign-in gave. */
 export function keep(signedIn: SignedIn): Me {
   token = signedIn.access_token;
+  account = signedIn.user.id;
   renewAt = performance.now() + Math.max(1, signedIn.expires_in - 30) * 1000;
   return signedIn.user;
 }
@@ -68,5 +72,12 @@ async function renew(): Promise<Me | null> {
   }
   if (response.status === 401 || response.status === 403 || response.status === 422) return null;
   if (!response.ok) throw await errorOf(response);
-  return keep((await response.json()) as SignedIn);
+  const signedIn = (await response.json()) as SignedIn;
+  // Another page signed in as somebody else, whose cookie it is by now: this page
+  // shows the first one's, and must not act for the other.
+  if (account && signedIn.user.id !== account) {
+    token = null;
+    return null;
+  }
+  return keep(signedIn);
 }

@@ -47,8 +47,9 @@ pub(super) fn search_shard(
     };
     let found = shard.query(request).map_err(index_error)?;
     let ids: Vec<Uuid> = found.iter().filter_map(point_uuid).collect();
-    let by_dense = stage_scores(shard, scope, dense, &ids)?;
-    let by_sparse = stage_scores(shard, scope, sparse, &ids)?;
+    let shown = Conditions::readable(scope, &search.shared).with_ids(ids).to_edge()?;
+    let by_dense = stage_scores(shard, dense, &shown, found.len())?;
+    let by_sparse = stage_scores(shard, sparse, &shown, found.len())?;
     found
         .into_iter()
         .map(|point| {
@@ -58,18 +59,17 @@ pub(super) fn search_shard(
         .collect()
 }
 
-/// The scores of one vector for points that were found already.
+/// The scores of one vector for the points that were found already.
 fn stage_scores(
     shard: &EdgeShard,
-    scope: Scope,
     query: Option<ScoringQuery>,
-    ids: &[Uuid],
+    shown: &qdrant_edge::Filter,
+    count: usize,
 ) -> Result<HashMap<Uuid, f32>> {
-    let Some(query) = query.filter(|_| !ids.is_empty()) else {
+    let Some(query) = query.filter(|_| count > 0) else {
         return Ok(HashMap::default());
     };
-    let filter = Conditions::of(scope).with_ids(ids.to_vec()).to_edge()?;
-    let scored = shard.query(request(vec![], query, Some(filter), ids.len(), false)).map_err(index_error)?;
+    let scored = shard.query(request(vec![], query, Some(shown.clone()), count, false)).map_err(index_error)?;
     Ok(scored.iter().filter_map(|point| Some((point_uuid(point)?, point.score))).collect())
 }
 

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::super::super::error::ApiError;
+use super::super::super::extract::MAX_COLLECTIONS;
 use super::super::chat::request::{Content, Function, format, tool_choice};
 use super::super::ids;
 use super::super::stores::filter::Filter;
@@ -224,7 +225,14 @@ impl Tools {
                 let stores = tool["vector_store_ids"].as_array().filter(|stores| !stores.is_empty());
                 for store in stores.ok_or_else(|| wrong("vector_store_ids", "`file_search` names vector stores"))? {
                     let store = store.as_str().and_then(|store| ids::read(ids::STORE, store));
-                    self.stores.push(CollectionId(store.ok_or_else(|| ApiError::not_found("vector store"))?));
+                    let store = CollectionId(store.ok_or_else(|| ApiError::not_found("vector store"))?);
+                    if !self.stores.contains(&store) {
+                        self.stores.push(store);
+                    }
+                    if self.stores.len() > MAX_COLLECTIONS {
+                        let message = format!("at most {MAX_COLLECTIONS} vector stores are searched at once");
+                        return Err(wrong("vector_store_ids", &message));
+                    }
                 }
                 if tool["filters"].is_object() {
                     self.filter = Some(Filter::read(&tool["filters"], &format!("{path}.filters"))?);
