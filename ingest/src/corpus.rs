@@ -21,7 +21,7 @@ use crate::space::{Space, Spaces};
 use crate::store::documents::Outcome;
 use crate::store::edits::Edit;
 use crate::store::usage::{self, Gate};
-use crate::store::{collections, documents, edits, jobs, originals};
+use crate::store::{collections, documents, edits, jobs, originals, purges};
 
 /// How often a waiting caller looks at the progress.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -300,6 +300,7 @@ impl Corpus {
         }
         // What came in before the lock: nothing does after it.
         documents::delete(&mut tx, scope, Some(collection), None).await?;
+        purges::forget_collection(&mut tx, scope, collection).await?;
         let deleted = collections::delete(&mut *tx, scope, collection).await?;
         tx.commit().await?;
         self.work.notify_waiters();

@@ -97,6 +97,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the database refused what was given to it, such as a text with the
+    /// character NUL: not the moment is to blame, but the data (classes 22, 23 and 54
+    /// of "PostgreSQL Error Codes").
+    #[must_use]
+    pub fn is_of_data(&self) -> bool {
+        let Self::Storage(sqlx::Error::Database(refusal)) = self else { return false };
+        refusal.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+    }
+
     /// An error about a file or folder.
     pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io { path: path.into(), source }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::receipt::{Open, milliseconds};
 use super::state::Generation;
 use crate::figures::Spent;
-use crate::llm::{Provider, Request, Usage};
+use crate::llm::{LlmError, Provider, Request, Usage};
 use crate::storage::calls::{self, Call, Purpose};
 
 impl Generation {
@@ -16,6 +16,14 @@ impl Generation {
     pub(super) fn open_call(&mut self, provider: &Arc<dyn Provider>, request: &Request) {
         let input = request_tokens(provider.as_ref(), request);
         self.receipt.open(Arc::clone(provider), Usage { input_tokens: input, estimated: true, ..Usage::default() });
+    }
+
+    /// A call that was refused, or never came through, took nothing. One that was not
+    /// answered in time may have been read.
+    pub(super) fn not_taken(&mut self, error: &LlmError) {
+        if let Some(open) = self.receipt.open.as_mut().filter(|_| !matches!(error, LlmError::Timeout { .. })) {
+            open.usage = Usage::default();
+        }
     }
 
     /// Records the call under way, if there is one.

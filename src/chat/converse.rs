@@ -158,7 +158,8 @@ impl<'a> Conversing<'a> {
         let found = std::mem::take(&mut self.generation.pending);
         let (stored, deltas) = tokio::join!(self.generation.record.push(found), self.provider.stream(request));
         stored?;
-        let mut deltas = deltas?.ready_chunks(DELTAS);
+        let deltas = deltas.inspect_err(|error| self.generation.not_taken(error))?;
+        let mut deltas = deltas.ready_chunks(DELTAS);
         let mut said = Said::default();
         while let Some(ready) = deltas.next().await {
             self.generation.receipt.first_token.get_or_insert_with(|| asked.elapsed());

@@ -112,6 +112,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_its_time_is_not_the_sender_s_fault() {
-        assert_eq!(read(100, 1, Duration::ZERO, Duration::from_secs(60)).await, (100, true));
+        assert_eq!(read(100, 1, Duration::ZERO, Duration::from_mins(1)).await, (100, true));
     }
 }

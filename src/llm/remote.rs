@@ -34,6 +34,7 @@ use self::reply::Reply;
 pub(super) use self::reply::replay;
 use super::guard::{Closed, Guard, Permit, jittered_backoff};
 use super::{Capabilities, Delta, DeltaStream, LlmError, Provider, Request, count};
+use tokio::time::Instant;
 
 /// Bytes of an error's body that are read.
 const ERROR_BYTES: usize = 64 << 10;
@@ -41,6 +42,8 @@ const ERROR_BYTES: usize = 64 << 10;
 /// long.
 const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 /// Variable that sets the time to the first token.
+/// How much later than a call that is under way all else about it ends.
+const AFTER: Duration = Duration::from_millis(100);
 const FIRST_TOKEN_SETTING: &str = "FOOTNOTE_FIRST_TOKEN_TIMEOUT";
 
 /// What a provider's protocol has of its own.
@@ -208,10 +211,12 @@ impl Provider for ChatModel {
     fn stream(&self, mut request: Request) -> BoxFuture<'_, Result<DeltaStream, LlmError>> {
         request.model.clone_from(&self.known);
         async move {
-            let limit = self.connection.config.first_token_timeout;
-            let asked = tokio::time::timeout(limit, self.connection.ask(&request));
+            let deadline = Instant::now() + self.connection.config.first_token_timeout;
+            // What waits for a place, or pauses, ends soon after: a call that is under way
+            // says first whose fault it was.
+            let asked = tokio::time::timeout_at(deadline + AFTER, self.connection.ask(&request, deadline));
             let asked = upstream::watched("model", self.connection.peer.name(), asked).await;
-            asked.unwrap_or_else(|_| Err(self.connection.peer.timeout("first token", limit, FIRST_TOKEN_SETTING)))
+            asked.unwrap_or_else(|_| Err(self.connection.silent()))
         }
         .boxed()
     }
@@ -233,8 +238,8 @@ impl Provider for ChatModel {
 
 impl Connection {
     /// Tries, and tries once more what may pass, as far as the guard lets.
-    async fn ask(&self, request: &Request) -> Result<DeltaStream, LlmError> {
-        let failed = match self.attempt(request, false).await {
+    async fn ask(&self, request: &Request, deadline: Instant) -> Result<DeltaStream, LlmError> {
+        let failed = match self.attempt(request, false, deadline).await {
             Ok(stream) => return Ok(stream),
             Err(failed) => failed,
         };
@@ -250,15 +255,21 @@ impl Connection {
         };
         tracing::debug!(provider = self.peer.name(), error = %failed.error, ?pause, "asking the model once more");
         tokio::time::sleep(pause).await;
-        self.attempt(request, other).await.map_err(|failed| failed.error)
+        self.attempt(request, other, deadline).await.map_err(|failed| failed.error)
+    }
+
+    /// It was asked, and nothing came in time.
+    fn silent(&self) -> LlmError {
+        self.peer.timeout("first token", self.config.first_token_timeout, FIRST_TOKEN_SETTING)
     }
 
     /// Asks once. The permit goes with the stream and ends with it.
-    async fn attempt(&self, request: &Request, other: bool) -> Result<DeltaStream, Failed> {
+    async fn attempt(&self, request: &Request, other: bool, deadline: Instant) -> Result<DeltaStream, Failed> {
         let tokens = count::estimate_request(request) + request.max_tokens as usize;
         let entered = self.guard.enter(tokens, self.config.first_token_timeout / 2).await;
         let mut permit = entered.map_err(|closed| self.closed(closed))?;
-        match self.send(request, other).await {
+        let sent = tokio::time::timeout_at(deadline, self.send(request, other)).await;
+        match sent.unwrap_or_else(|_| Err(Failed { error: self.silent(), again: peer::Again::Never })) {
             Ok(deltas) => {
                 permit.succeeded();
                 Ok(guarded(deltas, permit))

@@ -45,7 +45,7 @@ async fn upload(client: &Client, path: &str, document: &Value) {
         match client.post::<Value>(path, document).await {
             Ok(_) => return,
             Err(ClientError::Refused { status: 503, .. } | ClientError::Unreachable { .. }) => {
-                tokio::time::sleep(Duration::from_millis(100)).await
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
             Err(error) => panic!("{error:?}"),
         }

@@ -289,6 +289,18 @@ async fn a_query_that_forgets_its_owner_finds_the_callers_own_rows_only() {
     .bind(stranger.id.parse::<uuid::Uuid>().unwrap())
     .execute(guarded);
     assert!(as_owner(scope(&stranger.id), enter).await.is_err());
+    // Nor put a document of its own into it, for its members to read.
+    let slip = sqlx::query(
+        "insert into documents (id, owner_id, collection_id, key, title, stage, source_sha256, source_bytes,
+                                created_at, updated_at)
+         values ($1, $2, $3, 'slipped in', '', 'done', '', 1, now(), now())",
+    )
+    .bind(uuid::Uuid::now_v7())
+    .bind(stranger.id.parse::<uuid::Uuid>().unwrap())
+    .bind(estate.collection.parse::<uuid::Uuid>().unwrap())
+    .execute(guarded);
+    let slipped = as_owner(scope(&stranger.id), slip).await.unwrap_err().to_string();
+    assert!(slipped.contains("documents_collection_of_owner"), "{slipped}");
     // A member reads the chunks, and changes none.
     let counted = sqlx::query_scalar::<_, i64>("select count(*) from chunks").fetch_one(guarded);
     assert!(as_owner(scope(&estate.member), counted).await.unwrap() > 0);

@@ -100,6 +100,7 @@ mod reading_on;
 mod real_model;
 mod redis_limits;
 mod reembed;
+mod refused_rows;
 mod relay;
 mod repeats;
 mod replicas;

@@ -26,6 +26,7 @@ use crate::fault::{self, Place};
 use crate::ids::{JobId, WorkerId};
 use crate::index::{Point, point_id};
 use crate::parse::PARSER_VERSION;
+use crate::reader::Unread;
 use crate::rights;
 use crate::space::Space;
 use crate::store::chunks::NewChunk;
@@ -114,16 +115,42 @@ impl Line {
     }
 }
 
-/// Stores a batch: rows first, then points, flushed, then visible. Returns how many
-/// chunks of it are, at most.
+/// Stores a batch. Returns how many chunks of it are visible, at most.
 async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -> Result<usize> {
     publish::screen(corpus, &mut batch).await?;
     for refused in &batch.refused {
         refuse::refuse(corpus, refused).await?;
     }
-    let held = insert_rows(corpus, space, &batch.prepared).await?;
-    let documents: Vec<Prepared> =
-        batch.prepared.into_iter().filter(|document| held.contains(&document.claim.id)).collect();
+    let prepared: Vec<Arc<Prepared>> = batch.prepared.into_iter().map(Arc::new).collect();
+    match store_together(corpus, space, &prepared).await {
+        Err(error) if error.is_of_data() => store_apart(corpus, space, &prepared).await,
+        stored => stored,
+    }
+}
+
+/// One of them holds what the database does not take: each by itself, so that who
+/// fails alone is refused, and the others are there.
+async fn store_apart(corpus: &Corpus, space: &Arc<Space>, prepared: &[Arc<Prepared>]) -> Result<usize> {
+    let mut chunks = 0;
+    for document in prepared {
+        match store_together(corpus, space, std::slice::from_ref(document)).await {
+            Ok(stored) => chunks += stored,
+            Err(error) if error.is_of_data() => {
+                tracing::error!(document.id = %document.queued.id, %error, "the database does not take what it holds");
+                let problem = "something in it cannot be stored; the log of the service says what, by its id";
+                refuse::refuse(corpus, &document.refused(Unread::Failed(problem.into()))).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(chunks)
+}
+
+/// Rows first, then points, flushed, then visible.
+async fn store_together(corpus: &Corpus, space: &Arc<Space>, prepared: &[Arc<Prepared>]) -> Result<usize> {
+    let held = insert_rows(corpus, space, prepared).await?;
+    let documents: Vec<Arc<Prepared>> =
+        prepared.iter().filter(|document| held.contains(&document.claim.id)).map(Arc::clone).collect();
     if documents.is_empty() {
         return Ok(0);
     }
@@ -144,7 +171,7 @@ async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -
 
 /// Not visible yet: no document names these revisions. Returns the jobs whose
 /// claims held.
-async fn insert_rows(corpus: &Corpus, space: &Space, prepared: &[Prepared]) -> Result<Vec<JobId>> {
+async fn insert_rows(corpus: &Corpus, space: &Space, prepared: &[Arc<Prepared>]) -> Result<Vec<JobId>> {
     let claims: Vec<Claim> = prepared.iter().map(|document| document.claim).collect();
     let mut tx = corpus.db.begin().await?;
     let held = jobs::hold(&mut tx, &claims).await?;
@@ -186,7 +213,7 @@ fn revision_row<'a>(space: &'a Space, document: &'a Prepared) -> NewRevision<'a>
 /// Indexes the words of all chunks, a window at a time: the points of a large
 /// document are never in memory together. The next window's points are made
 /// while the last one is written.
-async fn index(corpus: &Corpus, space: &Arc<Space>, documents: &Arc<Vec<Prepared>>) -> Result<()> {
+async fn index(corpus: &Corpus, space: &Arc<Space>, documents: &Arc<Vec<Arc<Prepared>>>) -> Result<()> {
     let places: Arc<Vec<(usize, usize)>> = Arc::new(
         documents
             .iter()

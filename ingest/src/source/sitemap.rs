@@ -208,6 +208,11 @@ pub async fn pages(fetcher: &Fetcher, url: &str) -> Result<Pages, SitemapError> 
             Err(error) => all.unreadable.push((sitemap.url, error.to_string())),
         }
     }
+    // What was not taken is not gone.
+    if all.pages.len() >= MAX_PAGES {
+        let reason = format!("it names more than {MAX_PAGES} pages; give the sitemaps that it names by themselves");
+        all.unreadable.push((url.to_owned(), reason));
+    }
     Ok(all)
 }
 

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
-use crate::ids::{RevisionId, UserId};
+use crate::ids::{CollectionId, RevisionId, UserId};
+use crate::scope::Scope;
 
 /// A revision that waits to be purged.
 #[derive(Debug, Clone, Copy)]
@@ -157,6 +158,42 @@ pub async fn forget(db: impl PgExecutor<'_>, done: &[Purge]) -> sqlx::Result<()>
         &queued,
     )
     .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Deletes the chunks of a collection that goes, and the vectors that are no other
+/// text's: with the collection go its documents, by which they would be found later.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_collection(
+    tx: &mut sqlx::PgTransaction<'_>,
+    scope: Scope,
+    collection: CollectionId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        with gone as (
+            delete from chunks c
+            using revisions r, documents d
+            where d.collection_id = $1 and d.owner_id = $2 and r.document_id = d.id and c.revision_id = r.id
+            returning r.owner_id, c.embedding_id
+        )
+        delete from embeddings e
+        using gone
+        where e.owner_id = gone.owner_id and e.id = gone.embedding_id
+          and not exists (
+              select from chunks c
+              join revisions r on r.id = c.revision_id
+              join documents d on d.id = r.document_id
+              where c.embedding_id = e.id and r.owner_id = e.owner_id and d.collection_id <> $1
+          )
+        "#,
+        collection as _,
+        scope.owner() as _,
+    )
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }

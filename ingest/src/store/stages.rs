@@ -267,6 +267,7 @@ async fn requeue_jobs(
         select gen_random_uuid(), owner_id, collection_id, id, version, source_bytes, $3, 'waiting', now(), now(), now()
         from documents
         where revision_id = any($1) and owner_id = $2 and deleted_at is null
+          and ($3 = 'read' or stage = 'words')
         order by id
         on conflict (document_id) do update
         set version = excluded.version, state = 'waiting', attempts = 0, orphaned = 0,

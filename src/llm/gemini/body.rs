@@ -4,6 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::llm::{Format, Request, Role, Step, ToolChoice, turns};
 
+/// What stands for a signature that is not known, "Thought signatures" in Google's
+/// documentation of the Gemini API.
+const UNSIGNED: &str = "skip_thought_signature_validator";
+
 /// The body of `streamGenerateContent`.
 pub(super) fn of(request: &Request) -> Value {
     let mut body = Map::new();
@@ -53,7 +57,7 @@ fn contents(request: &Request) -> Vec<Value> {
         _ => spells.push((Role::User, question.collect())),
     }
     for step in &request.steps {
-        let (parts, ids) = called(step);
+        let (parts, ids) = called(step, &request.model);
         spells.push((Role::Assistant, parts));
         spells.push((Role::User, results(step, &ids)));
     }
@@ -67,9 +71,14 @@ fn contents(request: &Request) -> Vec<Value> {
     spells.into_iter().map(content).collect()
 }
 
+/// Whether a model wants the first call of a turn to be signed: those from Gemini 3 on.
+fn signs(model: &str) -> bool {
+    !["gemini-1", "gemini-2"].iter().any(|older| model.contains(older))
+}
+
 /// The model's own turn, its parts as they came, since their signatures hold
 /// for them only; and the ids that it gave its calls, by ours.
-fn called(step: &Step) -> (Vec<Value>, Map<String, Value>) {
+fn called(step: &Step, model: &str) -> (Vec<Value>, Map<String, Value>) {
     let (mut parts, mut ids) = (Vec::new(), Map::new());
     let state = step.state.as_ref();
     match state.and_then(|state| state["parts"].as_array()) {
@@ -90,7 +99,13 @@ fn called(step: &Step) -> (Vec<Value>, Map<String, Value>) {
         None => parts.push(json!({ "text": step.text })),
     }
     let rest = step.calls.iter().filter(|call| !ids.contains_key(&call.id));
-    parts.extend(rest.map(|call| json!({ "functionCall": { "name": call.name, "args": turns::arguments(call) } })));
+    let mut rest: Vec<Value> =
+        rest.map(|call| json!({ "functionCall": { "name": call.name, "args": turns::arguments(call) } })).collect();
+    // Calls that a program tells again come without a signature, which is refused.
+    if let Some(first) = rest.first_mut().filter(|_| ids.is_empty() && signs(model)) {
+        first["thoughtSignature"] = json!(UNSIGNED);
+    }
+    parts.append(&mut rest);
     (parts, ids)
 }
 
@@ -180,9 +195,14 @@ mod tests {
             results: vec![result("c1", false)],
             state: Some(json!({ "content": [{ "type": "thinking" }] })),
         };
-        let contents = of(&Request { steps: vec![step], ..request() })["contents"].clone();
-        let called = json!([{ "text": "I look." }, { "functionCall": { "name": "look", "args": {} } }]);
-        assert_eq!(contents[1]["parts"], called);
+        let contents = of(&Request { steps: vec![step.clone()], ..request() })["contents"].clone();
+        let called = |call: Value| json!([{ "text": "I look." }, call]);
+        let (plain, signature) = (json!({ "name": "look", "args": {} }), "skip_thought_signature_validator");
+        let signed = json!({ "functionCall": plain, "thoughtSignature": signature });
+        assert_eq!(contents[1]["parts"], called(signed));
+        // Older ones know no signatures.
+        let older = of(&Request { model: "gemini-2.5-flash".into(), steps: vec![step], ..request() });
+        assert_eq!(older["contents"][1]["parts"], called(json!({ "functionCall": plain })));
         assert_eq!(contents[2]["parts"][0]["functionResponse"]["id"], Value::Null);
     }
 

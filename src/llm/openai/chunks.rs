@@ -242,11 +242,11 @@ fn usage_of(usage: &Value) -> Option<Said> {
     let count = |value: &Value| value.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
     // DeepSeek has a name of its own for them.
     let cached = count(&usage["prompt_tokens_details"]["cached_tokens"]).or(count(&usage["prompt_cache_hit_tokens"]));
-    let said = Said {
-        input: count(&usage["prompt_tokens"]),
-        cached: cached.unwrap_or_default(),
-        output: count(&usage["completion_tokens"]),
-    };
+    let (input, output) = (count(&usage["prompt_tokens"]), count(&usage["completion_tokens"]));
+    // xAI counts what was thought in the whole only.
+    let rest = input.zip(count(&usage["total_tokens"])).and_then(|(input, all)| all.checked_sub(input));
+    let output = output.zip(rest).map(|(output, rest)| output.max(rest)).or(output);
+    let said = Said { input, cached: cached.unwrap_or_default(), output };
     (said.input.is_some() || said.output.is_some()).then_some(said)
 }
 

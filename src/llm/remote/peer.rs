@@ -147,6 +147,8 @@ impl Peer {
             413 => LlmError::TooLong { provider, details },
             400 | 422 if said.is_too_long() => LlmError::TooLong { provider, details },
             401 | 403 => LlmError::Unauthorized { provider, details, key, url },
+            // So OpenRouter says that a model takes no tools.
+            404 if said.message.to_lowercase().contains("tool") => LlmError::Refused { provider, details },
             404 => LlmError::ModelNotFound { provider, model: model.to_owned(), details, url },
             400 if said.names.contains("model_not_found") => {
                 LlmError::ModelNotFound { provider, model: model.to_owned(), details, url }

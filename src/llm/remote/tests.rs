@@ -267,6 +267,31 @@ async fn a_slow_first_token_is_a_timeout_that_closes_the_connection() {
 }
 
 #[tokio::test]
+async fn who_is_silent_again_and_again_is_asked_no_more() {
+    let (stays, closed): (Vec<_>, Vec<_>) = (0..5)
+        .map(|_| oneshot::channel())
+        .map(|(sender, closed)| (Script::Stay(String::new(), sender), closed))
+        .unzip();
+    let server = Server::start(stays).await;
+    let model = server.model_with(|config| config.first_token_timeout = Duration::from_millis(200));
+    for end in closed {
+        let error = ask(&model).await.expect_err("too slow");
+        assert!(matches!(error, LlmError::Timeout { .. }), "{error:?}");
+        end.await.expect("closed");
+    }
+    let error = ask(&model).await.expect_err("it is left alone");
+    assert!(matches!(error, LlmError::RateLimited { .. }), "{error:?}");
+    assert_eq!(server.requests().len(), 5);
+}
+
+#[tokio::test]
+async fn a_model_that_has_no_tools_is_there_all_the_same() {
+    let no_tools = "{\"error\":{\"message\":\"No endpoints found that support tool use.\",\"code\":404}}";
+    let error = failure(status("404 Not Found", "", no_tools)).await;
+    assert!(matches!(error, LlmError::Refused { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_stop_in_the_middle_is_an_interruption_and_not_tried_again() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let lost = format!("{chunked}{:x}\r\n{TEXT}\r\n", TEXT.len());

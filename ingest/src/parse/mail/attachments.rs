@@ -77,8 +77,9 @@ fn is_left_out(part: &MessagePart<'_>, is_alternative: bool) -> bool {
 fn media_type(part: &MessagePart<'_>) -> Option<String> {
     let own = part.content_type()?;
     let full = format!("{}/{}", own.ctype(), own.subtype()?).to_ascii_lowercase();
-    // It says nothing, so that the name may.
-    (full != "application/octet-stream").then_some(full)
+    // It says nothing, so that the name may; so does what is no name of a type.
+    let is_name = full.bytes().all(|byte| byte.is_ascii_graphic());
+    (is_name && full != "application/octet-stream").then_some(full)
 }
 
 fn name(part: &MessagePart<'_>, place: usize) -> String {

@@ -225,3 +225,13 @@ proptest! {
         let _ = parse(lines.join("\n").as_bytes());
     }
 }
+
+#[test]
+fn a_type_that_is_no_name_of_one_is_not_told() {
+    let attached = |kind: &str| format!("Content-Type: {kind}; name=a.txt\nContent-Disposition: attachment\n\nhi\n");
+    for (kind, told) in [("text/x-log", Some("text/x-log")), ("application/x\0y", None), ("application/ä", None)] {
+        let parsed = read(&parts("mixed", &[TEXT, &attached(kind)]));
+        let [member] = &parsed.members[..] else { panic!("{:?}", parsed.members) };
+        assert_eq!(member.media_type.as_deref(), told, "{kind:?}");
+    }
+}

@@ -7,6 +7,7 @@
 //! the order in which everybody locks them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::prepare::Prepared;
 use crate::document::Member;
@@ -18,7 +19,7 @@ use crate::store::{documents, originals};
 
 /// Locks documents that are to be published, what their files held and what
 /// they hold, with the jobs of all. Before anything else of them is locked.
-pub(super) async fn lock(tx: &mut sqlx::PgTransaction<'_>, documents: &[Prepared]) -> Result<()> {
+pub(super) async fn lock(tx: &mut sqlx::PgTransaction<'_>, documents: &[Arc<Prepared>]) -> Result<()> {
     let mut coming = Coming::default();
     for document in documents {
         coming.documents.push(document.queued.id);

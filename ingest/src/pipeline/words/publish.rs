@@ -4,6 +4,8 @@
 use sqlx::Acquire;
 
 use super::members;
+use std::sync::Arc;
+
 use super::prepare::{Batch, Prepared};
 use super::refuse::{self, Refused};
 use crate::corpus::Corpus;
@@ -54,7 +56,7 @@ fn growth(document: &Prepared) -> Usage {
 /// Visible from this commit on; what it replaces is queued for purging, what
 /// its file holds is queued to be read. Returns whether that is so of all of them:
 /// the others were changed or deleted meanwhile.
-pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepared]) -> Result<bool> {
+pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Arc<Prepared>]) -> Result<bool> {
     let claims: Vec<Claim> = documents.iter().map(|document| document.claim).collect();
     let mut tx = corpus.db.begin().await?;
     let owners = documents.iter().map(|document| document.queued.owner);
@@ -64,7 +66,8 @@ pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepare
     }
     members::lock(&mut tx, documents).await?;
     let held = jobs::hold(&mut tx, &claims).await?;
-    let documents: Vec<&Prepared> = documents.iter().filter(|document| held.contains(&document.claim.id)).collect();
+    let documents: Vec<&Prepared> =
+        documents.iter().map(Arc::as_ref).filter(|document| held.contains(&document.claim.id)).collect();
     let Admitted { jobs, published, refused } = admit(corpus, &mut tx, &mut gate, &documents).await?;
     let admitted = documents.iter().copied().filter(|document| jobs.contains(&document.claim.id));
     members::keep(&mut tx, admitted).await?;
@@ -82,7 +85,7 @@ pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Prepare
 
 /// Queues what was changed or deleted meanwhile for purging, once its points are
 /// there: it will never be current.
-pub(super) async fn clear(corpus: &Corpus, documents: &[Prepared]) -> Result<()> {
+pub(super) async fn clear(corpus: &Corpus, documents: &[Arc<Prepared>]) -> Result<()> {
     let (revisions, owners): (Vec<RevisionId>, Vec<UserId>) =
         documents.iter().map(|document| (document.revision, document.queued.owner)).unzip();
     Ok(purges::enqueue_late(&corpus.db, &revisions, &owners).await?)

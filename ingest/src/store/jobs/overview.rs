@@ -110,13 +110,15 @@ pub async fn revive(db: impl PgExecutor<'_>, scope: Option<Scope>, jobs: Option<
         revived as (
             update jobs
             set state = 'waiting', step = 'read', attempts = 0, orphaned = 0, due_at = now(),
+                version = (select d.version + 1 from documents d where d.id = jobs.document_id),
                 failure_code = null, failure_message = null, updated_at = now()
             where id in (select id from chosen)
             returning document_id
         ),
         queued as (
             update documents d
-            set stage = 'queued', failure_code = null, failure_message = null, queued_at = now(), updated_at = now()
+            set stage = 'queued', version = d.version + 1, failure_code = null, failure_message = null,
+                queued_at = now(), updated_at = now()
             from revived
             where d.id = revived.document_id and d.deleted_at is null
         )
