@@ -25,6 +25,8 @@ pub struct Faults {
     pub every: Option<usize>,
     /// Once so many texts were paid for, refuses everything for so long.
     pub outage: Option<(usize, Duration)>,
+    /// Takes so many texts at once.
+    pub most: Option<usize>,
     /// Never takes texts that hold this.
     pub refused: Option<&'static str>,
     /// Takes so long for each request.
@@ -104,8 +106,15 @@ async fn embeddings(State(state): State<Arc<(Faults, Mutex<Ledger>)>>, Json(body
     let mut ledger = ledger.lock().unwrap();
     ledger.requests += 1;
     if faults.refused.is_some_and(|refused| texts.iter().any(|text| text.contains(refused))) {
-        let error = json!({ "error": { "message": "this text is not embedded", "type": "invalid_request_error" } });
-        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+        // As llama.cpp does: the code is a number.
+        let why = json!({ "message": "this text is not embedded", "type": "invalid_request_error", "code": 400 });
+        return (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response();
+    }
+    if faults.most.is_some_and(|most| texts.len() > most) {
+        ledger.refused += 1;
+        // As Text Embeddings Inference does.
+        let error = json!({ "message": "batch size is too large", "type": "Validation", "code": 413 });
+        return (StatusCode::PAYLOAD_TOO_LARGE, Json(error)).into_response();
     }
     if let Some(status) = ledger.fault(faults, &texts) {
         ledger.refused += 1;

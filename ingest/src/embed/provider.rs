@@ -1,14 +1,17 @@
 //! A provider's `/embeddings`, as OpenAI's API defines it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
-use async_openai::error::OpenAIError;
+use async_openai::middleware::ReqwestService;
+use async_openai::middleware::retry::OpenAIRetryLayer;
 use async_openai::types::embeddings::{CreateEmbeddingRequestArgs, EmbeddingInput};
 use secrecy::{ExposeSecret, SecretString};
+use tower::ServiceBuilder;
 
-use super::normalise;
+use super::{normalise, refusal};
 use crate::error::{Error, Result};
 use crate::tokens::TokenCounter;
 use crate::upstream;
@@ -43,6 +46,8 @@ pub struct ProviderEmbedder {
     patience: Duration,
     dimensions: usize,
     tokens: TokenCounter,
+    /// Texts in one request, as far as it is known what the provider takes.
+    most: AtomicUsize,
 }
 
 impl ProviderEmbedder {
@@ -53,12 +58,18 @@ impl ProviderEmbedder {
     pub async fn connect(config: ProviderConfig) -> Result<Self> {
         let key = config.api_key.as_ref().map(|key| key.expose_secret().to_owned()).unwrap_or_default();
         let openai = OpenAIConfig::new().with_api_base(&config.base_url).with_api_key(key);
+        // What is refused keeps its status, once it is not tried again.
+        let transport = ServiceBuilder::new()
+            .and_then(refusal::told)
+            .layer(OpenAIRetryLayer::default())
+            .service(ReqwestService::default());
         let mut embedder = Self {
-            client: Client::with_config(openai),
+            client: Client::with_config(openai).with_http_service(transport),
             model: config.model,
             patience: config.patience,
             dimensions: 0,
             tokens: TokenCounter::Estimate,
+            most: AtomicUsize::new(usize::MAX),
         };
         let probe = embedder.embed(vec!["probe".into()], true).await.map_err(|error| {
             Error::EmbedderSetup(format!(
@@ -86,6 +97,22 @@ impl ProviderEmbedder {
         LANES
     }
 
+    pub(super) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// So many plain words are too many for it.
+    pub(super) fn takes_fewer_than(&self, texts: usize) {
+        if self.most.fetch_min(texts.div_ceil(2), Ordering::Relaxed) >= texts {
+            tracing::info!(model = %self.model, texts, "the embedding provider takes fewer texts at once");
+        }
+    }
+
+    /// It was not the number that it refused.
+    pub(super) fn takes_any_number(&self) {
+        self.most.store(usize::MAX, Ordering::Relaxed);
+    }
+
     /// Vectors of the texts, in their order; soon, if somebody waits for them.
     pub(super) async fn embed(&self, texts: Vec<String>, interactive: bool) -> Result<Vec<Vec<f32>>> {
         let expected = texts.len();
@@ -100,23 +127,12 @@ impl ProviderEmbedder {
         let answer = upstream::watched("embedder", &self.model, asked)
             .await
             .map_err(|_| Error::Embedder(format!("the provider did not answer within {} s", limit.as_secs())))?
-            .map_err(failure)?;
+            .map_err(refusal::failure)?;
         let mut rows = answer.data;
         rows.sort_by_key(|row| row.index);
         if rows.len() != expected {
             return Err(Error::Embedder(format!("the provider returned {} vectors for {expected} texts", rows.len())));
         }
         Ok(rows.into_iter().map(|row| normalise(row.embedding)).collect())
-    }
-}
-
-/// What a provider means by its status: of these, that a text is too long, or not
-/// to be embedded.
-fn failure(error: OpenAIError) -> Error {
-    match error {
-        OpenAIError::ApiError(refusal) if matches!(refusal.status_code.as_u16(), 400 | 413 | 422) => {
-            Error::EmbedderRefused(refusal.to_string())
-        }
-        other => Error::Embedder(other.to_string()),
     }
 }

@@ -14,7 +14,7 @@ mod backoff;
 mod leases;
 mod purge;
 mod rebuild;
-mod sift;
+mod refused;
 mod vectors;
 mod words;
 

@@ -15,16 +15,17 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Round, Rounds, sift, vectors};
+use super::{Round, Rounds, vectors};
 use crate::context::contextual;
 use crate::corpus::Corpus;
 use crate::document::{Chunk, slice_all};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{GenerationId, RevisionId, WorkerId};
 use crate::index::{Point, SparseVector, point_id};
 use crate::scope::Scope;
 use crate::space::Space;
-use crate::store::generations::{self, Current};
+use crate::store::chunks::Unembedded;
+use crate::store::generations::{self, Current, Refused};
 use crate::store::revisions;
 
 /// Revisions whose words are indexed before that is recorded.
@@ -178,17 +179,21 @@ async fn add_vectors(corpus: &Corpus, space: &Space) -> Result<Round> {
         generations::forget_replaced(&corpus.db, space.generation).await?;
         return Ok(Round::Idle);
     }
-    let refused = match vectors::embed(corpus, space, &window).await {
-        Err(Error::EmbedderRefused(_)) => sift::halve(corpus, space, &window).await?,
-        made => {
-            vectors::write(space, &window, made?).await?;
-            Vec::new()
-        }
-    };
     // In order of revision and ordinal: the last of each tells how far it came.
     let ends = window.chunk_by(|a, b| a.revision == b.revision).filter_map(<[_]>::last);
     let (revisions, below): (Vec<RevisionId>, Vec<i32>) =
         ends.map(|last| (last.revision, last.ordinal.saturating_add(1))).unzip();
+    let made = vectors::embed(corpus, space, window).await?;
+    vectors::write(space, &made.window, made.vectors).await?;
+    let refused: Vec<Refused> =
+        made.refused.into_iter().map(|(chunk, reason)| without_vector(space, &chunk, reason)).collect();
     generations::advance(&corpus.db, space.generation, &revisions, &below, &refused).await?;
     Ok(Round::Worked)
+}
+
+/// No document has a job there: it is the text alone that goes without a vector.
+fn without_vector(space: &Space, chunk: &Unembedded, reason: String) -> Refused {
+    let model = space.embedder.model();
+    tracing::info!(document.id = %chunk.document, owner.id = %chunk.owner, model, "the embedder refused a text");
+    Refused { revision: chunk.revision, ordinal: chunk.ordinal, reason }
 }

@@ -9,10 +9,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::leases::Leases;
-use super::{Round, Rounds, Signals, contained, sift};
+use super::refused::refuse;
+use super::{Round, Rounds, Signals, contained};
 use crate::context::{contextual, meaningful_title};
 use crate::corpus::Corpus;
 use crate::document::{Chunk, Span, slice_all};
+use crate::embed::Batch;
 use crate::error::{Error, Result};
 use crate::fault::{self, Place};
 use crate::ids::{DocumentId, EmbeddingId, JobId, RevisionId, UserId, WorkerId};
@@ -96,24 +98,24 @@ impl Line {
             }
             worked = Round::Worked;
             self.unoptimised += window.len();
-            let vectors = tokio::select! {
-                vectors = embed(&self.corpus, &space, &window) => vectors,
+            let claims = self.claims_of(&window);
+            let made = tokio::select! {
+                made = embed(&self.corpus, &space, window) => made?,
                 // What was made is kept, the rest is made after the next start.
                 () = stop.cancelled() => break,
-            };
-            let vectors = match vectors {
-                // Whose text it is, is found out; the others come again.
-                Err(Error::EmbedderRefused(_)) => {
-                    sift::sift(&self.corpus, &space, &self.claims_of(&window), window).await?;
-                    break;
-                }
-                vectors => vectors?,
             };
             if let Some(storing) = storing.take() {
                 self.forget(&storing.await??);
             }
-            let (corpus, claims) = (self.corpus.clone(), self.claims_of(&window));
-            storing = Some(rights::spawn(async move { store(&corpus, &space, &claims, &window, vectors).await }));
+            let Made { window, vectors, refused } = made;
+            let corpus = self.corpus.clone();
+            let stored = rights::spawn(async move { store(&corpus, &space, &claims, &window, vectors).await });
+            if !refused.is_empty() {
+                self.forget(&stored.await??);
+                refuse(&self.corpus, self.held.values().map(|(claim, _)| *claim), &refused).await?;
+                break;
+            }
+            storing = Some(stored);
         }
         if let Some(storing) = storing.take() {
             self.forget(&storing.await??);
@@ -125,7 +127,7 @@ impl Line {
     async fn claim(&mut self) -> Result<()> {
         let room = DOCUMENTS.saturating_sub(self.held.len()).max(1);
         let room = i64::try_from(room).unwrap_or(i64::MAX);
-        let claims = jobs::claim(&self.corpus.db, self.worker, Step::Embed, room, i64::MAX / 2).await?;
+        let claims = jobs::claim(&self.corpus.db, self.worker, Step::Embed, room, i64::MAX / 2, &[]).await?;
         self.leases.add(&claims);
         if !claims.is_empty() {
             fault::may_happen(Place::EmbedClaimed).await?;
@@ -197,11 +199,21 @@ impl Line {
     }
 }
 
-/// The vectors of a window, in its order: those that are kept from before, and
-/// the others as the model makes them, kept batch by batch.
-pub(super) async fn embed(corpus: &Corpus, space: &Space, window: &[Unembedded]) -> Result<Vec<Vec<f32>>> {
+/// What became of a window.
+pub(super) struct Made {
+    /// The chunks that have a vector.
+    pub window: Vec<Unembedded>,
+    /// Their vectors, in its order.
+    pub vectors: Vec<Vec<f32>>,
+    /// The chunks that the embedder refuses, each with what it says.
+    pub refused: Vec<(Unembedded, String)>,
+}
+
+/// The vectors of a window: those that are kept from before, and the others as the
+/// model makes them, kept batch by batch.
+pub(super) async fn embed(corpus: &Corpus, space: &Space, window: Vec<Unembedded>) -> Result<Made> {
     let model = space.embedder.model();
-    let inputs = inputs(corpus, window).await?;
+    let inputs = inputs(corpus, &window).await?;
     let key = |(chunk, input): (&Unembedded, &String)| {
         (chunk.owner, chunk.embedding.unwrap_or_else(|| embeddings::derived_id(input)))
     };
@@ -220,11 +232,15 @@ pub(super) async fn embed(corpus: &Corpus, space: &Space, window: &[Unembedded])
     fault::may_happen(Place::Embedding).await?;
     let mut batches = space.embedder.bulk_batches(texts);
     let mut failure = None;
+    let mut refused: HashMap<(UserId, EmbeddingId), String> = HashMap::new();
     let mut made: Vec<(UserId, EmbeddingId, Vec<f32>)> = Vec::new();
     while let Some(batch) = batches.next().await {
         match batch {
-            Ok(batch) => {
+            Ok(Batch::Made(batch)) => {
                 made.extend(batch.into_iter().map(|(place, vector)| (missing[place].0, missing[place].1, vector)));
+            }
+            Ok(Batch::Refused { place, reason }) => {
+                refused.insert(missing[place], reason);
             }
             Err(error) => failure = failure.or(Some(error)),
         }
@@ -240,7 +256,17 @@ pub(super) async fn embed(corpus: &Corpus, space: &Space, window: &[Unembedded])
     if let Some(error) = failure {
         return Err(error);
     }
-    Ok(keys.iter().map(|key| known.get(key).cloned().unwrap_or_default()).collect())
+    let mut done =
+        Made { window: Vec::with_capacity(keys.len()), vectors: Vec::with_capacity(keys.len()), refused: vec![] };
+    for (chunk, key) in window.into_iter().zip(&keys) {
+        if let Some(reason) = refused.get(key) {
+            done.refused.push((chunk, reason.clone()));
+        } else {
+            done.window.push(chunk);
+            done.vectors.push(known.get(key).cloned().unwrap_or_default());
+        }
+    }
+    Ok(done)
 }
 
 /// Adds a window's vectors to its points.
