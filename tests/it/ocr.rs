@@ -1,36 +1,73 @@
 //! Scanned documents with a program that reads them, as an operator sets it up.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::harness::{TestApp, folder, request};
+use crate::people::Person;
 
-#[tokio::test]
-async fn a_scan_is_found_by_what_the_operators_program_reads_in_it() {
-    let folder = folder();
-    let program = folder.path().join("recognise");
-    std::fs::write(&program, "#!/bin/sh\ntest -s \"$2\" && echo 'The pump P4 holds a pressure of 4 bar.'\n").unwrap();
+/// A command that recognises text as `script` does.
+fn command(folder: &Path, script: &str) -> String {
+    let program = folder.join("recognise");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let command = format!("{} --image {{input}}", program.display());
-    let app = TestApp::with(|settings| settings.ocr_command = Some(command)).await;
-    let collection = app.collection("scans").await;
+    format!("{} --image {{input}}", program.display())
+}
 
+/// Uploads a scan, with something behind it that makes it another file.
+async fn upload(app: &TestApp, collection: &str, name: &str, behind: &str) {
     let scan = std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/broken/scanned.pdf")).unwrap();
-    let mut body = b"--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"scan.pdf\"\r\n\r\n".to_vec();
+    let mut body =
+        format!("--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").into_bytes();
     body.extend(scan);
+    body.extend(behind.as_bytes());
     body.extend(b"\r\n--XX--\r\n");
     let upload = request("POST", &format!("/api/v1/collections/{collection}/documents"));
     let upload = upload.header("content-type", "multipart/form-data; boundary=XX").body(Body::from(body)).unwrap();
     let taken = app.request(upload).await;
     assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text());
+}
+
+#[tokio::test]
+async fn a_scan_is_found_by_what_the_operators_program_reads_in_it() {
+    let folder = folder();
+    let recognise = command(folder.path(), "test -s \"$2\" && echo 'The pump P4 holds a pressure of 4 bar.'");
+    let app = TestApp::with(|settings| settings.ocr_command = Some(recognise)).await;
+    let collection = app.collection("scans").await;
+    upload(&app, &collection, "scan.pdf", "").await;
     app.settled(&collection).await;
 
     let found = app.post("/api/v1/search", &json!({ "query": "pressure of the pump", "limit": 1 })).await.json();
     let passage = &found["passages"][0];
     assert_eq!((passage["key"].as_str(), passage["page"].as_u64()), (Some("scan.pdf"), Some(1)), "{found}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn whose_scans_take_long_holds_nobody_else_up() {
+    let folder = folder();
+    let end = folder.path().join("end");
+    let script = format!("until test -e {}; do sleep 0.1; done; echo 'The heron eats fish.'", end.display());
+    let recognise = command(folder.path(), &script);
+    let app = TestApp::with(|settings| settings.ocr_command = Some(recognise)).await;
+    let bob = Person::new(&app, "bob").await;
+    let scans = app.collection("scans").await;
+    for n in 0..12 {
+        upload(&app, &scans, &format!("{n}.pdf"), &format!("\n% {n}\n")).await;
+    }
+    // Each is done before this returns.
+    let (collection, _) = bob.collection_with("notes", "pump.txt", "The pump holds 4 bar.").await;
+    bob.upload(&collection, "gauge.txt", "The gauge shows 3 bar.").await;
+    let progress = app.get(&format!("/api/v1/collections/{scans}")).await.json()["progress"].clone();
+    assert_eq!(progress["queued"], 12, "{progress}");
+
+    std::fs::write(&end, "").unwrap();
+    app.settled(&scans).await;
+    let progress = app.get(&format!("/api/v1/collections/{scans}")).await.json()["progress"].clone();
+    assert_eq!((&progress["done"], &progress["failed"]), (&json!(12), &json!(0)), "{progress}");
     app.stop().await;
 }

@@ -71,7 +71,7 @@ async fn claimed_one_by_one_what_is_urgent_comes_first_and_nobody_waits_for_all_
 
     let mut order = Vec::new();
     for _ in 0..MANY + 4 {
-        let claimed = jobs::claim(db, WorkerId::new(), Step::Read, 1, 1 << 20).await.unwrap();
+        let claimed = jobs::claim(db, WorkerId::new(), Step::Read, 1, 1 << 20, &[]).await.unwrap();
         let [job] = claimed.as_slice() else { panic!("one is claimed: {claimed:?}") };
         let scope = if job.document == theirs { other } else { owner };
         order.push(documents::find(db, scope, job.document).await.unwrap().unwrap().key);
@@ -93,7 +93,7 @@ async fn a_worker_whose_lease_ran_out_may_not_commit() {
     let rig = Rig::start().await;
     let (db, owner) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await);
     rig.submit(owner, "a.txt", b"One.").await;
-    let claim = async || jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20).await.unwrap();
+    let claim = async || jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20, &[]).await.unwrap();
     let frozen = claim().await;
     assert_eq!((frozen.len(), claim().await.len()), (1, 0));
     sqlx::query("update jobs set lease_until = now() - interval '1 second'").execute(&db).await.unwrap();
@@ -119,12 +119,12 @@ async fn a_new_upload_takes_the_job_from_who_reads_the_old_one() {
     let rig = Rig::start().await;
     let (db, owner) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await);
     rig.submit(owner, "a.txt", b"Old.").await;
-    let old = jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20).await.unwrap();
+    let old = jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20, &[]).await.unwrap();
     rig.submit(owner, "a.txt", b"New.").await;
     let mut tx = db.begin().await.unwrap();
     assert!(jobs::hold(&mut tx, &old).await.unwrap().is_empty());
     tx.rollback().await.unwrap();
-    let new = jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20).await.unwrap();
+    let new = jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20, &[]).await.unwrap();
     let read = stages::queued(&db, &[new[0].document]).await.unwrap();
     assert_eq!((read[0].bytes.as_slice(), read[0].version), (b"New.".as_slice(), 2));
     rig.stop().await;
@@ -143,7 +143,7 @@ async fn many_workers_claim_each_document_once() {
         workers.spawn(async move {
             let (worker, mut mine) = (WorkerId::new(), Vec::new());
             while jobs::any_unread(&db).await.unwrap() {
-                let claims = jobs::claim(&db, worker, Step::Read, 7, 1 << 20).await.unwrap();
+                let claims = jobs::claim(&db, worker, Step::Read, 7, 1 << 20, &[]).await.unwrap();
                 let mut tx = db.begin().await.unwrap();
                 let held = jobs::hold(&mut tx, &claims).await.unwrap();
                 assert_eq!(held.len(), claims.len());

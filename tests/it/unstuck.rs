@@ -61,17 +61,44 @@ async fn names_that_are_too_long_for_a_key_stop_nothing() {
     rig.stop().await;
 }
 
+async fn with_embedder(embedder: &Counting) -> TestApp {
+    TestApp::with(|settings| {
+        settings.embedding_base_url = Some(embedder.url.clone());
+        settings.embedding_model = Some("counting".into());
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_takes_few_texts_at_once_gets_few() {
+    let embedder = Counting::start(Faults { most: Some(10), ..Faults::default() }).await;
+    let app = with_embedder(&embedder).await;
+    let collection = app.collection("c").await;
+    for part in 0..4 {
+        let lines: Vec<String> = (0..2_000).map(|n| format!("Gauge {n} of part {part} shows {n} bar.")).collect();
+        app.text(&collection, &format!("{part}.txt"), &lines.join("\n\n")).await;
+    }
+    app.settled(&collection).await;
+    let done = app.get(&format!("/api/v1/documents?collection={collection}&status=done")).await.json();
+    assert_eq!(done["items"].as_array().unwrap().len(), 4, "{done}");
+    let (texts, twice, refused) = embedder.read(|ledger| (ledger.texts(), ledger.twice(), ledger.refused));
+    assert!(texts > 200, "{texts} texts");
+    assert_eq!(twice, 0);
+    // 128, 64, 32 and 16 were too many, in each of four lanes and as plain words; that
+    // is remembered.
+    assert!((1..=4 * 2 * 4).contains(&refused), "{refused} requests were refused");
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_that_the_embedder_refuses_stops_nobody_elses() {
     let faults = Faults { refused: Some(REFUSED), ..Faults::default() };
     let embedder = Counting::start(faults).await;
-    let app = TestApp::with(|settings| {
-        settings.embedding_base_url = Some(embedder.url.clone());
-        settings.embedding_model = Some("counting".into());
-    })
-    .await;
+    let app = with_embedder(&embedder).await;
     let collection = app.collection("c").await;
-    let bad = app.text(&collection, "bad.txt", &format!("This is {REFUSED}, about herons.")).await;
+    let (herons, jazz) = ("The heron stands in the water. ".repeat(40), "Jazz zigzags, zebras quiz. ".repeat(40));
+    let text = format!("# Herons\n\nThis is {REFUSED}. {herons}\n\n# Zoo\n\n{jazz}\n");
+    let bad = app.text(&collection, "bad.md", &text).await;
     for n in 0..20 {
         app.text(&collection, &format!("{n}.txt"), &format!("The gauge {n} shows 4 bar.")).await;
     }
@@ -84,6 +111,10 @@ async fn a_text_that_the_embedder_refuses_stops_nobody_elses() {
     let search = json!({ "query": "herons", "mode": "sparse", "limit": 1 });
     let by_words = app.post("/api/v1/search", &search).await.json();
     assert_eq!(by_words["passages"][0]["document_id"], bad.as_str(), "{by_words}");
+    // What else it holds is found by its meaning too.
+    let search = json!({ "query": "zebras zigzag, quiz jazz", "mode": "dense", "limit": 1 });
+    let by_meaning = app.post("/api/v1/search", &search).await.json();
+    assert_eq!(by_meaning["passages"][0]["document_id"], bad.as_str(), "{by_meaning}");
     app.stop().await;
 }
 
@@ -162,7 +193,7 @@ async fn a_document_whose_vectors_are_made_is_not_given_up_for_crashes() {
         let mut alive = true;
         for _ in 0..crashes {
             let kind = if step == "embed" { Step::Embed } else { Step::Read };
-            alive &= jobs::claim(&db, WorkerId::new(), kind, 10, 1 << 20).await.unwrap().len() == 1;
+            alive &= jobs::claim(&db, WorkerId::new(), kind, 10, 1 << 20, &[]).await.unwrap().len() == 1;
             jobs::recover(&db, true).await.unwrap();
         }
         assert_eq!(alive, survives, "{step}");

@@ -41,7 +41,13 @@ impl Leases {
 
     /// Gives back whatever is still held.
     pub(super) async fn release(&self, corpus: &Corpus) {
-        let claims = self.with(std::mem::take).into_values().collect::<Vec<_>>();
+        let claims = self.with(std::mem::take).into_values().collect();
+        self.give_back(corpus, claims).await;
+    }
+
+    /// Gives these back.
+    pub(super) async fn give_back(&self, corpus: &Corpus, claims: Vec<Claim>) {
+        self.remove(claims.iter().copied());
         if claims.is_empty() {
             return;
         }

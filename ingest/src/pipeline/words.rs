@@ -4,6 +4,7 @@ mod members;
 mod pace;
 mod prepare;
 mod publish;
+mod reading;
 mod refuse;
 
 use std::ops::Range;
@@ -14,14 +15,15 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use pace::Pace;
-use prepare::{Prepared, prepare};
+use prepare::{Batch, Prepared};
+use reading::Reading;
 
 use super::leases::Leases;
-use super::{Round, Rounds, Signals, contained};
+use super::{LOOK_AGAIN, Round, Rounds, Signals, contained};
 use crate::chunk::CHUNKER_VERSION;
 use crate::context::contextual;
 use crate::corpus::Corpus;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fault::{self, Place};
 use crate::ids::{JobId, WorkerId};
 use crate::index::{Point, point_id};
@@ -73,50 +75,105 @@ impl Line {
     /// The next batch is read while the last one is stored.
     async fn empty_queue(&mut self, stop: &CancellationToken) -> Result<Round> {
         let mut worked = Round::Idle;
-        let mut storing: Option<tokio::task::JoinHandle<Result<()>>> = None;
+        let mut reading = Reading::new(self.corpus.clone());
+        let mut storing = Storing::default();
         while !stop.is_cancelled() {
-            let most = self.pace.documents();
-            let claims = jobs::claim(&self.corpus.db, self.worker, Step::Read, most, BATCH_BYTES).await?;
-            if claims.is_empty() {
+            let claims = self.claim(&reading).await?;
+            let batch = if !claims.is_empty() {
+                worked = Round::Worked;
+                self.read(&mut reading, claims).await?
+            } else if reading.is_empty() {
                 self.pace.rest();
                 break;
+            } else {
+                // All that is left takes long: nothing waits for it.
+                storing.end().await?;
+                self.rest();
+                tokio::select! {
+                    batch = reading.next() => batch?,
+                    () = tokio::time::sleep(LOOK_AGAIN) => continue,
+                    () = stop.cancelled() => break,
+                }
+            };
+            storing.end().await?;
+            if !batch.is_empty() {
+                storing.begin(self, Arc::clone(reading.space()), batch);
             }
+        }
+        storing.end().await?;
+        if worked == Round::Idle {
+            self.rest();
+        }
+        Ok(worked)
+    }
+
+    /// Of whoever has nothing that takes long under way, or little.
+    async fn claim(&mut self, reading: &Reading) -> Result<Vec<Claim>> {
+        if reading.is_full() {
+            return Ok(vec![]);
+        }
+        if !reading.is_empty() {
+            self.corpus.refresh().await?;
+            if !Arc::ptr_eq(reading.space(), &self.corpus.live()) {
+                return Err(Error::ChangedOver);
+            }
+        }
+        let (most, busy) = (self.pace.documents(), reading.busy());
+        let claims = jobs::claim(&self.corpus.db, self.worker, Step::Read, most, BATCH_BYTES, &busy).await?;
+        if !claims.is_empty() {
             self.leases.add(&claims);
             fault::may_happen(Place::Claimed).await?;
             // What has no room in the index would be read and stored at each attempt.
             self.corpus.check_disk(0)?;
             self.signals.words_busy.store(true, Ordering::Release);
-            worked = Round::Worked;
-            let space = self.corpus.live();
-            let (count, began) = (claims.len(), Instant::now());
-            let prepared = prepare(&self.corpus, &space, claims).await?;
-            self.pace.took(count, began.elapsed());
-            if let Some(storing) = storing.take() {
-                storing.await??;
-            }
-            let (corpus, leases, signals) = (self.corpus.clone(), self.leases.clone(), Arc::clone(&self.signals));
-            storing = Some(rights::spawn(async move {
-                let claims = prepared.claims();
-                let chunks = store(&corpus, &space, prepared).await?;
-                leases.remove(claims);
-                if signals.publish(chunks) {
-                    corpus.work.notify_waiters();
-                }
-                Ok(())
-            }));
         }
-        if let Some(storing) = storing.take() {
-            storing.await??;
-        }
-        if worked == Round::Idle && self.signals.words_busy.swap(false, Ordering::AcqRel) {
+        Ok(claims)
+    }
+
+    async fn read(&mut self, reading: &mut Reading, claims: Vec<Claim>) -> Result<Batch> {
+        let (count, began) = (claims.len(), Instant::now());
+        let (batch, left) = reading.batch(claims).await?;
+        self.pace.took(count.saturating_sub(left.len()), began.elapsed());
+        self.leases.give_back(&self.corpus, left).await;
+        Ok(batch)
+    }
+
+    /// Lets the vectors be made: nothing is queued, or nothing that can be read now.
+    fn rest(&self) {
+        if self.signals.words_busy.swap(false, Ordering::AcqRel) {
             self.corpus.work.notify_waiters();
         }
-        Ok(worked)
+    }
+}
+
+/// The batch that is stored while the next is read.
+#[derive(Default)]
+struct Storing(Option<tokio::task::JoinHandle<Result<()>>>);
+
+impl Storing {
+    fn begin(&mut self, line: &Line, space: Arc<Space>, batch: Batch) {
+        let (corpus, leases, signals) = (line.corpus.clone(), line.leases.clone(), Arc::clone(&line.signals));
+        self.0 = Some(rights::spawn(async move {
+            let claims = batch.claims();
+            let chunks = store(&corpus, &space, batch).await?;
+            leases.remove(claims);
+            if signals.publish(chunks) {
+                corpus.work.notify_waiters();
+            }
+            Ok(())
+        }));
+    }
+
+    async fn end(&mut self) -> Result<()> {
+        match self.0.take() {
+            Some(storing) => storing.await?,
+            None => Ok(()),
+        }
     }
 }
 
 /// Stores a batch. Returns how many chunks of it are visible, at most.
-async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: prepare::Batch) -> Result<usize> {
+async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: Batch) -> Result<usize> {
     publish::screen(corpus, &mut batch).await?;
     for refused in &batch.refused {
         refuse::refuse(corpus, refused).await?;

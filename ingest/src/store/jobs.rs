@@ -118,7 +118,7 @@ pub async fn enqueue(db: impl PgExecutor<'_>, scope: Scope, job: &NewJob) -> sql
 
 /// Claims what is due, in fair shares: owners take turns, and within an owner
 /// collections do. At most `limit` jobs and, but for the first, `max_bytes` of
-/// their sources.
+/// their sources; none of the owners in `except`.
 ///
 /// # Errors
 /// What the database says.
@@ -128,6 +128,7 @@ pub async fn claim(
     step: Step,
     limit: i64,
     max_bytes: i64,
+    except: &[UserId],
 ) -> sqlx::Result<Vec<Claim>> {
     // The first part walks from lane to lane along the index, however long each is.
     sqlx::query_as!(
@@ -153,7 +154,7 @@ pub async fn claim(
         ),
         candidates as (
             select job.*, lanes.owner_id, lanes.collection_id
-            from lanes
+            from (select * from lanes where owner_id <> all($6)) lanes
             cross join lateral (
                 select id, bytes, priority, row_number() over (order by priority desc, due_at, id) as turn
                 from jobs
@@ -195,6 +196,7 @@ pub async fn claim(
         max_bytes,
         worker as _,
         lease(),
+        except as _,
     )
     .fetch_all(db)
     .await

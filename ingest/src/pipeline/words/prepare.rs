@@ -4,15 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use super::refuse::Refused;
 use crate::chunk::{self, ChunkConfig};
 use crate::context::{contextual, meaningful_title};
 use crate::corpus::Corpus;
 use crate::document::{Chunk, Member, Parsed, slice_all};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::fault::{self, Place};
 use crate::ids::{EmbeddingId, RevisionId};
 use crate::parse::{MAX_DEPTH, ParseError};
@@ -22,7 +20,7 @@ use crate::space::Space;
 use crate::store::embeddings;
 use crate::store::jobs::Claim;
 use crate::store::revisions;
-use crate::store::stages::{self, Queued};
+use crate::store::stages::Queued;
 
 /// A document that was read and cut.
 pub(super) struct Prepared {
@@ -58,6 +56,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.prepared.is_empty() && self.refused.is_empty()
+    }
+
     /// The claims of all of them.
     pub(super) fn claims(&self) -> Vec<Claim> {
         let prepared = self.prepared.iter().map(|document| document.claim);
@@ -65,35 +67,8 @@ impl Batch {
     }
 }
 
-/// Reads and cuts the claimed documents, on all cores.
-pub(super) async fn prepare(corpus: &Corpus, space: &Arc<Space>, claims: Vec<Claim>) -> Result<Batch> {
-    let ids: Vec<_> = claims.iter().map(|claim| claim.document).collect();
-    let queued = stages::queued(&corpus.db, &ids).await?;
-    let lanes = Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
-    let mut running = JoinSet::new();
-    for queued in queued {
-        let Some(claim) = claims.iter().find(|claim| claim.document == queued.id).copied() else { continue };
-        let (corpus, space, lanes) = (corpus.clone(), Arc::clone(space), Arc::clone(&lanes));
-        running.spawn(async move {
-            let _lane = lanes.acquire().await;
-            let (id, version, scope) = (queued.id, queued.version, Scope::stored(queued.owner));
-            let refused = |reason| Refused { claim, document: id, version, scope, reason };
-            read(&corpus, &space, claim, queued).await.map_err(refused)
-        });
-    }
-    let mut batch = Batch::default();
-    while let Some(done) = running.join_next().await {
-        match done? {
-            Ok(prepared) => batch.prepared.push(prepared),
-            // No reader can be had: that is no document's fault, and all of them wait.
-            Err(Refused { reason: Unread::Unavailable(problem), .. }) => return Err(Error::Reader(problem)),
-            Err(refused) => batch.refused.push(refused),
-        }
-    }
-    Ok(batch)
-}
-
-async fn read(
+/// Reads a document and cuts it.
+pub(super) async fn read(
     corpus: &Corpus,
     space: &Arc<Space>,
     claim: Claim,
