@@ -55,7 +55,7 @@ impl Dialect for GenerateContent {
         Ok(headers)
     }
 
-    fn body(&self, request: &Request, _base: &Url, _again: bool) -> Value {
+    fn body(&self, request: &Request, _base: &Url, _spelling: remote::Spelling) -> Value {
         body::of(request)
     }
 

@@ -13,8 +13,8 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::Value;
 
-use self::body::{Body, Limit};
-use super::remote::{self, Dialect, InvalidKey};
+use self::body::Body;
+use super::remote::{self, Dialect, InvalidKey, Spelling};
 use super::{Capabilities, LlmError, Request, count};
 
 pub use super::remote::{ChatModel, Config, Remote};
@@ -78,9 +78,8 @@ impl Dialect for ChatCompletions {
         Ok(headers)
     }
 
-    fn body(&self, request: &Request, base: &Url, again: bool) -> Value {
-        let limit = Limit::of(base.host_str().unwrap_or_default());
-        Body::new(request, if again { limit.other() } else { limit }).into_json()
+    fn body(&self, request: &Request, base: &Url, spelling: Spelling) -> Value {
+        Body::new(request, base.host_str().unwrap_or_default(), spelling).into_json()
     }
 
     fn chunks(&self, request: &Request) -> Box<dyn remote::Chunks> {

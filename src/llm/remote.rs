@@ -46,6 +46,18 @@ const UNTOLD_PAUSE: Duration = Duration::from_secs(1);
 const AFTER: Duration = Duration::from_millis(100);
 const FIRST_TOKEN_SETTING: &str = "FOOTNOTE_FIRST_TOKEN_TIMEOUT";
 
+/// How a request is written, of which servers disagree: another way is tried after
+/// one refused the usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As the host most likely wants it.
+    Usual,
+    /// With the other name of the limit of the answer's tokens.
+    OtherLimit,
+    /// Without asking for the tokens used: some count them unasked.
+    UsageUnasked,
+}
+
 /// What a provider's protocol has of its own.
 pub(super) trait Dialect: Send + Sync {
     /// Where a model's answer is asked for.
@@ -57,9 +69,8 @@ pub(super) trait Dialect: Send + Sync {
     /// When the key cannot stand in a header.
     fn headers(&self, key: Option<&str>) -> Result<HeaderMap, InvalidKey>;
 
-    /// The request's JSON. `again` asks for the other spelling of what servers
-    /// disagree on, after one refused the first.
-    fn body(&self, request: &Request, base: &Url, again: bool) -> Value;
+    /// The request's JSON.
+    fn body(&self, request: &Request, base: &Url, spelling: Spelling) -> Value;
 
     /// What reads the reply to such a request.
     fn chunks(&self, request: &Request) -> Box<dyn Chunks>;
@@ -239,23 +250,23 @@ impl Provider for ChatModel {
 impl Connection {
     /// Tries, and tries once more what may pass, as far as the guard lets.
     async fn ask(&self, request: &Request, deadline: Instant) -> Result<DeltaStream, LlmError> {
-        let failed = match self.attempt(request, false, deadline).await {
+        let failed = match self.attempt(request, Spelling::Usual, deadline).await {
             Ok(stream) => return Ok(stream),
             Err(failed) => failed,
         };
-        let (pause, other) = match failed.again {
+        let (pause, spelling) = match failed.again {
             peer::Again::Never => return Err(failed.error),
             peer::Again::After(pause) => {
                 if !self.guard.may_retry() {
                     return Err(failed.error);
                 }
-                (pause + jittered_backoff(0, self.config.retry_spread, self.config.retry_spread), false)
+                (pause + jittered_backoff(0, self.config.retry_spread, self.config.retry_spread), Spelling::Usual)
             }
-            peer::Again::OtherSpelling => (Duration::ZERO, true),
+            peer::Again::Spelled(spelling) => (Duration::ZERO, spelling),
         };
         tracing::debug!(provider = self.peer.name(), error = %failed.error, ?pause, "asking the model once more");
         tokio::time::sleep(pause).await;
-        self.attempt(request, other, deadline).await.map_err(|failed| failed.error)
+        self.attempt(request, spelling, deadline).await.map_err(|failed| failed.error)
     }
 
     /// It was asked, and nothing came in time.
@@ -264,11 +275,11 @@ impl Connection {
     }
 
     /// Asks once. The permit goes with the stream and ends with it.
-    async fn attempt(&self, request: &Request, other: bool, deadline: Instant) -> Result<DeltaStream, Failed> {
+    async fn attempt(&self, request: &Request, spelling: Spelling, deadline: Instant) -> Result<DeltaStream, Failed> {
         let tokens = count::estimate_request(request) + request.max_tokens as usize;
         let entered = self.guard.enter(tokens, self.config.first_token_timeout / 2).await;
         let mut permit = entered.map_err(|closed| self.closed(closed))?;
-        let sent = tokio::time::timeout_at(deadline, self.send(request, other)).await;
+        let sent = tokio::time::timeout_at(deadline, self.send(request, spelling)).await;
         match sent.unwrap_or_else(|_| Err(Failed { error: self.silent(), again: peer::Again::Never })) {
             Ok(deltas) => {
                 permit.succeeded();
@@ -281,10 +292,10 @@ impl Connection {
         }
     }
 
-    async fn send(&self, request: &Request, other: bool) -> Result<DeltaStream, Failed> {
+    async fn send(&self, request: &Request, spelling: Spelling) -> Result<DeltaStream, Failed> {
         let post = self.client.post(self.dialect.url(&self.base, &request.model));
         let post = post.header(ACCEPT, "text/event-stream").headers(self.headers.clone());
-        let sent = post.json(&self.dialect.body(request, &self.base, other)).send().await;
+        let sent = post.json(&self.dialect.body(request, &self.base, spelling)).send().await;
         let response = sent.map_err(|error| self.peer.not_sent(&error))?;
         let status = response.status().as_u16();
         if !response.status().is_success() {

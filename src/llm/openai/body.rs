@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::llm::remote::Spelling;
 use crate::llm::{Format, Image, Request, Role, Step, ToolChoice};
 
 /// Which name the limit of the answer's tokens goes by.
@@ -9,21 +10,18 @@ use crate::llm::{Format, Image, Request, Role, Step, ToolChoice};
 /// OpenAI calls it `max_completion_tokens` and refuses the old name for its
 /// reasoning models; many other servers know the old name only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Limit {
+enum Limit {
     MaxTokens,
     MaxCompletionTokens,
 }
 
 impl Limit {
     /// The name that a host most likely knows.
-    pub(super) fn of(host: &str) -> Self {
-        let is_openai = ["openai.com", "openai.azure.com"]
-            .iter()
-            .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.')));
-        if is_openai { Self::MaxCompletionTokens } else { Self::MaxTokens }
+    fn of(host: &str) -> Self {
+        if is_within(host, &["openai.com", "openai.azure.com"]) { Self::MaxCompletionTokens } else { Self::MaxTokens }
     }
 
-    pub(super) fn other(self) -> Self {
+    fn other(self) -> Self {
         match self {
             Self::MaxTokens => Self::MaxCompletionTokens,
             Self::MaxCompletionTokens => Self::MaxTokens,
@@ -43,20 +41,29 @@ impl Limit {
 pub(super) struct Body<'a> {
     request: &'a Request,
     limit: Limit,
+    /// Whether the tokens used are asked for.
+    asks_usage: bool,
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(request: &'a Request, limit: Limit) -> Self {
-        Self { request, limit }
+    /// The body that `host` most likely takes, unless it is to be spelled otherwise.
+    pub(super) fn new(request: &'a Request, host: &str, spelling: Spelling) -> Self {
+        let usual = Limit::of(host);
+        let limit = if spelling == Spelling::OtherLimit { usual.other() } else { usual };
+        // Mistral refuses the field, and tells the tokens in its last chunk anyway.
+        let asks_usage = spelling != Spelling::UsageUnasked && !is_within(host, &["mistral.ai"]);
+        Self { request, limit, asks_usage }
     }
 
     pub(super) fn into_json(self) -> Value {
-        let Self { request, limit } = self;
+        let Self { request, limit, asks_usage } = self;
         let mut body = Map::new();
         body.insert("model".into(), json!(request.model));
         body.insert("messages".into(), Value::Array(messages(request)));
         body.insert("stream".into(), json!(true));
-        body.insert("stream_options".into(), json!({ "include_usage": true }));
+        if asks_usage {
+            body.insert("stream_options".into(), json!({ "include_usage": true }));
+        }
         body.insert(limit.name().into(), json!(request.max_tokens));
         if let Some(temperature) = request.temperature {
             body.insert("temperature".into(), json!(temperature));
@@ -82,6 +89,13 @@ impl<'a> Body<'a> {
         }
         Value::Object(body)
     }
+}
+
+/// Whether a host is one of these domains or below one.
+fn is_within(host: &str, domains: &[&str]) -> bool {
+    let within =
+        |domain: &&str| host.strip_suffix(*domain).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    domains.iter().any(within)
 }
 
 fn response_format(format: &Format) -> Value {
@@ -170,10 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn usage_is_asked_for_where_that_is_taken() {
+        let request = Request::plain("m", "s".into(), "p".into(), 9);
+        let asks = |host, spelling| Body::new(&request, host, spelling).into_json().get("stream_options").is_some();
+        assert!(asks("api.openai.com", Spelling::Usual) && asks("localhost", Spelling::OtherLimit));
+        assert!(!asks("api.mistral.ai", Spelling::Usual) && !asks("localhost", Spelling::UsageUnasked));
+    }
+
+    #[test]
     fn the_format_of_the_answer_is_asked_for_as_the_protocol_names_it() {
         let of = |format| {
             let request = Request { format: Some(format), ..Request::plain("m", "s".into(), "p".into(), 9) };
-            Body::new(&request, Limit::MaxTokens).into_json()["response_format"].clone()
+            Body::new(&request, "localhost", Spelling::Usual).into_json()["response_format"].clone()
         };
         assert_eq!(of(Format::Json), json!({ "type": "json_object" }));
         let schema = json!({ "type": "object" });
@@ -200,7 +222,7 @@ mod tests {
             images: vec![Image { media_type: "image/png".into(), base64: "AAAA".into() }],
             ..Request::plain("m", "s".into(), "p".into(), 9)
         };
-        let body = Body::new(&request, Limit::MaxTokens).into_json();
+        let body = Body::new(&request, "localhost", Spelling::Usual).into_json();
         let expected = json!({
             "model": "m", "stream": true, "stream_options": { "include_usage": true }, "max_tokens": 9,
             "messages": [

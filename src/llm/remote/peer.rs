@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::Spelling;
 use super::said::Said;
 use crate::llm::LlmError;
 
@@ -36,8 +37,8 @@ impl From<LlmError> for Failed {
 pub(super) enum Again {
     Never,
     After(Duration),
-    /// The provider wants something under its other name.
-    OtherSpelling,
+    /// The provider wants it written in this other way.
+    Spelled(Spelling),
 }
 
 /// Who answers, for what is said about it.
@@ -122,7 +123,8 @@ impl Peer {
                 Some(wait) if wait > PATIENCE => Again::Never,
                 wait => Again::After(wait.unwrap_or_default()),
             },
-            LlmError::Refused { .. } if said.wants_other_limit() => Again::OtherSpelling,
+            LlmError::Refused { .. } if said.wants_other_limit() => Again::Spelled(Spelling::OtherLimit),
+            LlmError::Refused { .. } if said.is_of("stream_options") => Again::Spelled(Spelling::UsageUnasked),
             _ => Again::Never,
         };
         Failed { error, again }

@@ -95,6 +95,11 @@ impl Said {
         self.message.contains("credit balance")
     }
 
+    /// Whether it names this field of the request.
+    pub(super) fn is_of(&self, field: &str) -> bool {
+        self.param.starts_with(field) || self.message.contains(field)
+    }
+
     pub(super) fn wants_other_limit(&self) -> bool {
         let names = ["max_tokens", "max_completion_tokens"];
         let unsupported = self.names.contains("unsupported") || self.message.contains("not supported");

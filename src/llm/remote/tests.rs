@@ -235,6 +235,18 @@ async fn the_limits_other_name_is_tried_when_the_provider_wants_it() {
 }
 
 #[tokio::test]
+async fn usage_is_not_asked_for_where_the_provider_refuses_that() {
+    let detail =
+        r#"[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]"#;
+    let body =
+        format!("{{\"object\":\"error\",\"message\":{{\"detail\":{detail}}},\"type\":\"invalid_request_error\"}}");
+    let server = Server::start([status("422 Unprocessable Entity", "", &body), answer()]).await;
+    assert!(is_answer(&ask(&server.model()).await.expect("an answer")));
+    let requests = server.requests();
+    assert!(requests[0].contains("stream_options") && !requests[1].contains("stream_options"));
+}
+
+#[tokio::test]
 async fn a_filter_refuses_for_good() {
     let error =
         failure(status("400 Bad Request", "", "{\"error\":{\"message\":\"no\",\"code\":\"content_filter\"}}")).await;
