@@ -100,7 +100,7 @@ impl<'a> Conversing<'a> {
                 break;
             }
             if last {
-                self.stop_calling().await?;
+                self.stop_calling(&said).await?;
                 break;
             }
             self.call(said).await?;
@@ -125,18 +125,19 @@ impl<'a> Conversing<'a> {
             && details.to_lowercase().contains("tool")
     }
 
-    /// It wants more calls than it may have. If it has said nothing yet, the
-    /// documents' own sentences answer.
-    async fn stop_calling(&mut self) -> Result<()> {
+    /// It wants more calls than it may have. If it has cited nothing yet, what it
+    /// said only led to its calls, and the documents' own sentences answer.
+    async fn stop_calling(&mut self, said: &Said) -> Result<()> {
         let steps = self.steps.len() + 1;
         let text = format!("The model wanted to go on calling tools after {steps} steps; it was stopped.");
         self.generation.record.notice("steps", text);
         self.generation.key = None;
-        if !self.generation.record.text().is_empty() {
+        self.show_held(said).await?;
+        if self.verifier.has_cited() {
             return Ok(());
         }
         if self.generation.evidence.is_empty() {
-            self.nothing_found = true;
+            self.nothing_found = self.generation.record.text().is_empty();
             return Ok(());
         }
         // What tools found is evidence like the rest.
@@ -254,14 +255,7 @@ impl<'a> Conversing<'a> {
 
     /// Makes the calls that the model wants, and keeps what came of them.
     async fn call(&mut self, said: Said) -> Result<()> {
-        // What was held back is no refusal: it looks further.
-        let mut events = Vec::new();
-        if let Some(rest) = std::mem::take(&mut self.gate).rest() {
-            let pieces = self.verifier.push(&rest);
-            self.show(pieces, &mut events);
-        }
-        self.generation.record.push(events).await?;
-        self.apart = !said.text.trim().is_empty();
+        self.show_held(&said).await?;
         let made = self.generation.call_tools(&said.calls).await?;
         let found: Vec<Part> = made.iter().flat_map(|made| made.found.iter().copied()).collect();
         self.check_against(&found).await?;
@@ -273,6 +267,18 @@ impl<'a> Conversing<'a> {
         });
         let results = results.collect();
         self.steps.push(Step { text: said.text, calls: said.calls, results, state: said.state });
+        Ok(())
+    }
+
+    /// What was held back is no refusal, for it looks further.
+    async fn show_held(&mut self, said: &Said) -> Result<()> {
+        let mut events = Vec::new();
+        if let Some(rest) = std::mem::take(&mut self.gate).rest() {
+            let pieces = self.verifier.push(&rest);
+            self.show(pieces, &mut events);
+        }
+        self.generation.record.push(events).await?;
+        self.apart = !said.text.trim().is_empty();
         Ok(())
     }
 

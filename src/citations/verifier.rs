@@ -98,6 +98,12 @@ impl Verifier {
         std::mem::take(&mut self.out)
     }
 
+    /// Whether anything shown so far is cited.
+    #[must_use]
+    pub fn has_cited(&self) -> bool {
+        !self.summary.citations.is_empty()
+    }
+
     /// Takes more of the answer. Returns what may be shown of it now; only
     /// what may become a marker is held back, and spaces before it.
     pub fn push(&mut self, text: &str) -> Vec<Piece> {

@@ -37,6 +37,25 @@ async fn a_model_that_never_stops_calling_is_stopped_and_the_documents_answer() 
 }
 
 #[tokio::test]
+async fn what_only_led_to_calls_is_no_answer() {
+    let talkative = |_: &Value| {
+        let arguments = json!({ "query": "pump" }).to_string();
+        Reply::says("Let me look for the pump.").and_calls("search_documents", arguments)
+    };
+    let talk = Talk::with(Conversing::start(talkative).await, |settings| settings.max_steps = 2).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    let message = talk.ask(PRESSURE).await;
+    assert_eq!(talk.model.bodies(Task::Answer).len(), 2);
+    assert_eq!((&message["status"], &message["grounded"]), (&json!("completed"), &json!(true)), "{message}");
+    let said = text(&message);
+    assert!(said.starts_with("Let me look for the pump.\n\n") && said.contains("4 bar. [1]"), "{message}");
+    for citation in citations(&message) {
+        assert_exact(&talk.app, citation).await;
+    }
+    talk.stop().await;
+}
+
+#[tokio::test]
 async fn a_model_that_is_stopped_with_nothing_found_has_refused() {
     let restless = |_: &Value| Reply::calls("search_documents", &json!({ "query": "pump" }));
     let talk = Talk::with(Conversing::start(restless).await, |settings| settings.max_steps = 2).await;
