@@ -55,9 +55,11 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
         r#"
         with held as materialized (
             select m.id from messages m
-            where m.id = $1
-              and ($5 = 1 or exists (select from message_events e where e.message_id = m.id and e.seq = $5 - 1))
-            for key share
+            left join lateral (
+                select true as is_there from message_events e where e.message_id = m.id and e.seq = $5 - 1 limit 1
+            ) before on true
+            where m.id = $1 and ($5 = 1 or before.is_there)
+            for key share of m
         )
         insert into message_events (message_id, seq, name, data)
         select held.id, new.seq, new.name, new.data::json
@@ -106,8 +108,12 @@ pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)])
         held as materialized (
             select m.id from messages m
             join unnest($5::uuid[], $6::int[]) as begun (id, first) on begun.id = m.id
-            where begun.first = 1
-               or exists (select from message_events e where e.message_id = m.id and e.seq = begun.first - 1)
+            -- One look into the index each: within an `or`, all events would be read.
+            left join lateral (
+                select true as is_there from message_events e
+                where e.message_id = begun.id and e.seq = begun.first - 1 limit 1
+            ) before on true
+            where begun.first = 1 or before.is_there
             order by m.id
             for key share of m
         )

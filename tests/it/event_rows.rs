@@ -6,7 +6,7 @@ use std::time::Duration;
 use footnote::ids::MessageId;
 use footnote::storage::events::{self, Event};
 use serde_json::{Value, json};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::harness::TestApp;
@@ -84,6 +84,37 @@ async fn who_writes_events_of_a_message_that_is_being_deleted_waits_and_is_refus
     deleting.commit().await.unwrap();
     assert!(writing.await.unwrap().is_err());
     assert_eq!(count(&app.db, message).await, 0);
+    app.stop().await;
+}
+
+/// How often all events were read, by whatever this connection did.
+async fn scans(connection: &mut PgConnection) -> i64 {
+    sqlx::query("select pg_stat_force_next_flush()").execute(&mut *connection).await.unwrap();
+    let scans = "select seq_scan from pg_stat_user_tables where relname = 'message_events'";
+    sqlx::query_scalar(scans).fetch_one(&mut *connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn however_many_events_there_are_no_others_are_read_to_append_some() {
+    let app = TestApp::start().await;
+    // Postgres plans for events of which it knows nothing, as when many come in.
+    sqlx::query("alter table message_events set (autovacuum_enabled = off)").execute(&app.db).await.unwrap();
+    let (_, one) = answered(&app).await;
+    let (_, other) = answered(&app).await;
+    let mut connection = app.db.acquire().await.unwrap();
+    let mut at = [count(&app.db, one).await, count(&app.db, other).await].map(|count| i32::try_from(count).unwrap());
+    let before = scans(&mut connection).await;
+    // More than those after which Postgres plans anew for any values.
+    for _ in 0..20 {
+        at = at.map(|at| at + 1);
+        let next = at.map(event);
+        let both = [(MessageId(one), &next[0]), (MessageId(other), &next[1])];
+        events::append_all(&mut *connection, &both).await.unwrap();
+        at[0] += 1;
+        events::append(&mut *connection, MessageId(one), &[event(at[0])]).await.unwrap();
+    }
+    assert_eq!(scans(&mut connection).await, before);
+    drop(connection);
     app.stop().await;
 }
 
