@@ -1,7 +1,8 @@
 //! The doctor: compares what the index holds with what Postgres says, and
 //! mends the difference. Postgres is right. Floor 4.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,6 +12,7 @@ use crate::corpus::Corpus;
 use crate::error::Result;
 use crate::ids::RevisionId;
 use crate::index::point_id;
+use crate::pipeline::restore;
 use crate::scope::Scope;
 use crate::space::Space;
 use crate::store::{chunks, stages};
@@ -88,18 +90,43 @@ async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Dri
     let missing: Vec<RevisionId> =
         lasting().filter(|(id, _)| !points.contains_key(id)).map(|(_, chunk)| chunk.revision).collect();
     let has_lost = |id: &Uuid| before[id].embedded && points.get(id) == Some(&false);
-    let lost: (Vec<RevisionId>, Vec<i32>) =
-        lasting().filter(|(id, _)| has_lost(id)).map(|(_, chunk)| (chunk.revision, chunk.ordinal)).unzip();
+    let lost: Vec<(RevisionId, i32)> =
+        lasting().filter(|(id, _)| has_lost(id)).map(|(_, chunk)| (chunk.revision, chunk.ordinal)).collect();
     drift.orphaned += orphans.len();
     drift.missing += missing.len();
-    drift.without_vector += lost.0.len();
+    drift.without_vector += lost.len();
     if fix {
         space.index.delete_points(scope, &orphans).await?;
-        let mut tx = corpus.db.begin().await?;
-        chunks::mark_unembedded(&mut *tx, &lost.0, &lost.1).await?;
-        stages::reopen(&mut tx, scope, &lost.0).await?;
-        stages::requeue(&mut tx, scope, &missing).await?;
-        tx.commit().await?;
+        mend(corpus, &space, scope, missing, lost).await?;
     }
+    Ok(())
+}
+
+/// Puts points back that are missing, and vectors that were lost: at once where
+/// nothing else would, else by the documents' jobs.
+async fn mend(
+    corpus: &Corpus,
+    space: &Arc<Space>,
+    scope: Scope,
+    mut missing: Vec<RevisionId>,
+    mut lost: Vec<(RevisionId, i32)>,
+) -> Result<()> {
+    let mut broken: Vec<RevisionId> =
+        missing.iter().copied().chain(lost.iter().map(|(revision, _)| *revision)).collect();
+    broken.sort_unstable();
+    broken.dedup();
+    let failed = stages::failed(&corpus.db, scope, &broken).await?;
+    for current in &failed {
+        restore(corpus, space, current).await?;
+    }
+    let failed: HashSet<RevisionId> = failed.iter().map(|current| current.revision).collect();
+    missing.retain(|revision| !failed.contains(revision));
+    lost.retain(|(revision, _)| !failed.contains(revision));
+    let (of, ordinals): (Vec<RevisionId>, Vec<i32>) = lost.into_iter().unzip();
+    let mut tx = corpus.db.begin().await?;
+    chunks::mark_unembedded(&mut *tx, &of, &ordinals).await?;
+    stages::reopen(&mut tx, scope, &of).await?;
+    stages::requeue(&mut tx, scope, &missing).await?;
+    tx.commit().await?;
     Ok(())
 }

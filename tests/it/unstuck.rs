@@ -139,6 +139,50 @@ async fn the_doctor_takes_nothing_away_that_is_about_to_be_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_puts_back_what_is_seen_of_a_document_whose_newest_version_failed() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    let document = rig.submit(owner, "pump.txt", b"The pump holds 4 bar.").await;
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    rig.until(async || count(&rig, "select count(*) from documents where stage = 'done'").await == 1).await;
+    assert_eq!(rig.submit(owner, "pump.txt", b"%PDF-1.7 and nothing else").await, document);
+    rig.until(async || count(&rig, "select count(*) from documents where stage = 'failed'").await == 1).await;
+    workers.stop().await;
+
+    let space = rig.corpus.live();
+    let whole = space.index.list(owner, None, 10).await.unwrap();
+    let [(id, true)] = whole.as_slice() else { panic!("one point with a vector: {whole:?}") };
+    space.index.delete_points(owner, &[*id]).await.unwrap();
+    let drift = examine(&rig.corpus, true).await.unwrap();
+    assert_eq!((drift.missing, drift.points), (1, 0), "{drift:?}");
+    let drift = examine(&rig.corpus, false).await.unwrap();
+    assert!(drift.is_none() && (drift.chunks, drift.points) == (1, 1), "{drift:?}");
+    assert_eq!(space.index.list(owner, None, 10).await.unwrap(), whole);
+
+    // The vector alone.
+    let seen = "select revision_id, collection_id from documents";
+    let (revision, collection): (RevisionId, CollectionId) =
+        sqlx::query_as(seen).fetch_one(&rig.corpus.db).await.unwrap();
+    let bare = Point {
+        id: *id,
+        scope: owner,
+        collection,
+        document,
+        revision,
+        ordinal: 0,
+        meta: serde_json::Map::new(),
+        sparse: rig.corpus.bm25.document("The pump holds 4 bar."),
+        dense: None,
+    };
+    space.index.upsert(vec![bare]).await.unwrap();
+    let drift = examine(&rig.corpus, true).await.unwrap();
+    assert_eq!((drift.missing, drift.without_vector), (0, 1), "{drift:?}");
+    assert!(examine(&rig.corpus, false).await.unwrap().is_none());
+    assert_eq!(count(&rig, "select count(*) from documents where stage = 'failed'").await, 1);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn points_that_come_after_their_document_is_gone_go_too() {
     let rig = Rig::start().await;
     let owner = stranger(&rig.corpus.db).await;

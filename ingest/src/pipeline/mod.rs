@@ -15,8 +15,11 @@ mod leases;
 mod purge;
 mod rebuild;
 mod refused;
+mod restore;
 mod vectors;
 mod words;
+
+pub(crate) use restore::restore;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -135,7 +135,7 @@ async fn add_words(corpus: &Corpus, space: &Arc<Space>, missing: &[Current]) -> 
 
 /// A window at a time: the points of a large document are never in memory
 /// together.
-async fn index_words(corpus: &Corpus, space: &Arc<Space>, current: &Current) -> Result<()> {
+pub(super) async fn index_words(corpus: &Corpus, space: &Arc<Space>, current: &Current) -> Result<()> {
     let Some(text) = revisions::texts(&corpus.db, &[current.revision]).await?.pop() else { return Ok(()) };
     let text = Arc::new(text);
     let mut from = 0;

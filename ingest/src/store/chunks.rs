@@ -234,6 +234,38 @@ pub async fn visible(
     .await
 }
 
+/// Chunks of a revision that queries see whose vectors are recorded, in order of
+/// their ordinals, from after `after`.
+///
+/// # Errors
+/// What the database says.
+pub async fn recorded(
+    db: impl PgExecutor<'_>,
+    revision: RevisionId,
+    after: i32,
+    limit: i64,
+) -> sqlx::Result<Vec<Unembedded>> {
+    sqlx::query_as!(
+        Unembedded,
+        r#"
+        select
+            d.owner_id as "owner: UserId", d.id as "document: DocumentId",
+            c.revision_id as "revision: RevisionId", c.ordinal, c.start_at, c.end_at, c.headings, c.context,
+            c.embedding_id as "embedding: EmbeddingId"
+        from documents d
+        join chunks c on c.revision_id = d.revision_id and c.embedded
+        where d.revision_id = $1 and d.deleted_at is null and c.ordinal > $2
+        order by c.ordinal
+        limit $3
+        "#,
+        revision as _,
+        after,
+        limit,
+    )
+    .fetch_all(db)
+    .await
+}
+
 /// Which point ought to be in the index.
 #[derive(Debug, Clone)]
 pub struct Expected {

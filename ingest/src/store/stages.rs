@@ -6,6 +6,7 @@ use sqlx::PgExecutor;
 
 use crate::ids::{CollectionId, DocumentId, RevisionId, UserId};
 use crate::scope::Scope;
+use crate::store::generations;
 
 /// A document that is to be read.
 #[derive(Debug)]
@@ -193,6 +194,44 @@ pub async fn finish(db: impl PgExecutor<'_>, documents: &[DocumentId]) -> sqlx::
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Of these revisions those that queries see of documents whose newest version
+/// failed.
+///
+/// # Errors
+/// What the database says.
+pub async fn failed(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    revisions: &[RevisionId],
+) -> sqlx::Result<Vec<generations::Current>> {
+    sqlx::query_as!(
+        generations::Current,
+        r#"
+        select revision_id as "revision!: RevisionId", owner_id as "owner: UserId",
+               collection_id as "collection: CollectionId", id as "document: DocumentId", meta
+        from documents
+        where revision_id = any($1) and owner_id = $2 and stage = 'failed' and deleted_at is null
+        order by revision_id
+        "#,
+        revisions as _,
+        scope.owner() as _,
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Whether queries see a revision.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_seen(db: impl PgExecutor<'_>, revision: RevisionId) -> sqlx::Result<bool> {
+    let exists = sqlx::query_scalar!(
+        r#"select exists (select from documents where revision_id = $1 and deleted_at is null) as "exists!""#,
+        revision as _,
+    );
+    exists.fetch_one(db).await
 }
 
 /// Puts documents back from `done` to `words`, because vectors were lost, and
