@@ -1,7 +1,7 @@
 //! Leases: the claims that a line of work holds, and the heartbeat that keeps
 //! them. A claim that was lost is found out when its work is committed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -35,13 +35,24 @@ impl Leases {
         });
     }
 
+    /// Whether a claim is held, as far as is known here.
+    pub(super) fn hold(&self, claim: &Claim) -> bool {
+        self.with(|held| held.get(&claim.id).is_some_and(|held| held.fence == claim.fence))
+    }
+
     fn all(&self) -> Vec<Claim> {
         self.with(|held| held.values().copied().collect())
     }
 
     /// Gives back whatever is still held.
     pub(super) async fn release(&self, corpus: &Corpus) {
-        let claims = self.with(std::mem::take).into_values().collect();
+        self.release_but(corpus, &[]).await;
+    }
+
+    /// Gives back whatever is still held, but for these.
+    pub(super) async fn release_but(&self, corpus: &Corpus, kept: &[Claim]) {
+        let kept: HashSet<(JobId, i64)> = kept.iter().map(|claim| (claim.id, claim.fence)).collect();
+        let claims = self.all().into_iter().filter(|claim| !kept.contains(&(claim.id, claim.fence))).collect();
         self.give_back(corpus, claims).await;
     }
 
@@ -96,9 +107,11 @@ async fn renew(corpus: &Corpus, leases: &Leases) -> Result<()> {
     if held.is_empty() {
         return Ok(());
     }
-    let renewed = jobs::renew(&corpus.db, &held).await?;
-    if renewed.len() < held.len() {
-        tracing::debug!(lost = held.len() - renewed.len(), "claims were finished or lost meanwhile");
+    let renewed: HashSet<JobId> = jobs::renew(&corpus.db, &held).await?.into_iter().collect();
+    let lost: Vec<Claim> = held.into_iter().filter(|claim| !renewed.contains(&claim.id)).collect();
+    if !lost.is_empty() {
+        tracing::debug!(lost = lost.len(), "claims were finished or lost meanwhile");
+        leases.remove(lost);
     }
     Ok(())
 }

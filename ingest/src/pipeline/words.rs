@@ -47,6 +47,7 @@ pub(super) struct Line {
     leases: Leases,
     worker: WorkerId,
     pace: Pace,
+    reading: Reading,
 }
 
 impl Rounds for Line {
@@ -58,14 +59,18 @@ impl Rounds for Line {
 
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
         let done = contained(self.empty_queue(stop)).await;
-        self.leases.release(&self.corpus).await;
+        if stop.is_cancelled() || matches!(done, Err(Error::ChangedOver)) {
+            self.reading = Reading::new(self.corpus.clone());
+        }
+        self.leases.release_but(&self.corpus, &self.reading.claims()).await;
         done
     }
 }
 
 impl Line {
     pub(super) fn new(corpus: Corpus, signals: Arc<Signals>) -> Self {
-        Self { corpus, signals, leases: Leases::default(), worker: WorkerId::new(), pace: Pace::new() }
+        let reading = Reading::new(corpus.clone());
+        Self { corpus, signals, leases: Leases::default(), worker: WorkerId::new(), pace: Pace::new(), reading }
     }
 
     pub(super) fn leases(&self) -> Leases {
@@ -75,14 +80,18 @@ impl Line {
     /// The next batch is read while the last one is stored.
     async fn empty_queue(&mut self, stop: &CancellationToken) -> Result<Round> {
         let mut worked = Round::Idle;
-        let mut reading = Reading::new(self.corpus.clone());
         let mut storing = Storing::default();
+        let work = Arc::clone(&self.corpus.work);
         while !stop.is_cancelled() {
-            let claims = self.claim(&reading).await?;
+            // Registered before the claim: what comes in during it is not missed.
+            let woken = work.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            let claims = self.claim().await?;
             let batch = if !claims.is_empty() {
                 worked = Round::Worked;
-                self.read(&mut reading, claims).await?
-            } else if reading.is_empty() {
+                self.read(claims).await?
+            } else if self.reading.is_empty() {
                 self.pace.rest();
                 break;
             } else {
@@ -90,14 +99,19 @@ impl Line {
                 storing.end().await?;
                 self.rest();
                 tokio::select! {
-                    batch = reading.next() => batch?,
+                    batch = self.reading.next() => batch,
+                    () = &mut woken => continue,
                     () = tokio::time::sleep(LOOK_AGAIN) => continue,
                     () = stop.cancelled() => break,
                 }
             };
             storing.end().await?;
             if !batch.is_empty() {
-                storing.begin(self, Arc::clone(reading.space()), batch);
+                storing.begin(self, Arc::clone(self.reading.space()), batch);
+            }
+            if let Err(unavailable) = self.reading.check() {
+                storing.end().await?;
+                return Err(unavailable);
             }
         }
         storing.end().await?;
@@ -108,17 +122,20 @@ impl Line {
     }
 
     /// Of whoever has nothing that takes long under way, or little.
-    async fn claim(&mut self, reading: &Reading) -> Result<Vec<Claim>> {
-        if reading.is_full() {
-            return Ok(vec![]);
-        }
-        if !reading.is_empty() {
+    async fn claim(&mut self) -> Result<Vec<Claim>> {
+        let leases = &self.leases;
+        self.reading.keep(|claim| leases.hold(claim));
+        if !self.reading.is_empty() {
             self.corpus.refresh().await?;
-            if !Arc::ptr_eq(reading.space(), &self.corpus.live()) {
+        }
+        if !Arc::ptr_eq(self.reading.space(), &self.corpus.live()) {
+            if !self.reading.is_empty() {
                 return Err(Error::ChangedOver);
             }
+            self.reading = Reading::new(self.corpus.clone());
         }
-        let (most, busy) = (self.pace.documents(), reading.busy());
+        let Some(busy) = self.reading.busy() else { return Ok(vec![]) };
+        let most = self.pace.documents();
         let claims = jobs::claim(&self.corpus.db, self.worker, Step::Read, most, BATCH_BYTES, &busy).await?;
         if !claims.is_empty() {
             self.leases.add(&claims);
@@ -130,9 +147,9 @@ impl Line {
         Ok(claims)
     }
 
-    async fn read(&mut self, reading: &mut Reading, claims: Vec<Claim>) -> Result<Batch> {
+    async fn read(&mut self, claims: Vec<Claim>) -> Result<Batch> {
         let (count, began) = (claims.len(), Instant::now());
-        let (batch, left) = reading.batch(claims).await?;
+        let (batch, left) = self.reading.batch(claims).await?;
         self.pace.took(count.saturating_sub(left.len()), began.elapsed());
         self.leases.give_back(&self.corpus, left).await;
         Ok(batch)

@@ -1,12 +1,15 @@
 //! Documents that are being read. What is quick is stored a batch at a time; what
 //! takes long, such as text recognition, lingers in lanes of its own, and holds
-//! nobody else up.
+//! nobody else up. It outlives the rounds of its line: a failure elsewhere is no
+//! reason to begin an hour's reading again.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinSet};
+use futures::FutureExt;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::prepare::{Batch, Prepared, read};
@@ -22,10 +25,20 @@ use crate::store::stages::{self, Queued};
 
 /// How long a batch waits for its slowest.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// Batches' worth of lanes that may be taken by what takes longer.
+/// Batches' worth of lanes that may be taken by what takes longer. As many again are
+/// for those who have nothing there yet.
 const LINGERING: usize = 4;
+/// Bytes of files that are being read, from which on it is the same.
+const BYTES: usize = 256 << 20;
 
 type Read = (Claim, std::result::Result<Box<Prepared>, Refused>);
+
+/// A file that is being read.
+struct File {
+    claim: Claim,
+    bytes: usize,
+    task: AbortHandle,
+}
 
 /// What is read for one build of the index.
 pub(super) struct Reading {
@@ -33,18 +46,17 @@ pub(super) struct Reading {
     space: Arc<Space>,
     /// Files read at once, for a batch.
     lanes: usize,
-    /// Of the last claims: not begun yet.
-    waiting: VecDeque<(Claim, Queued)>,
     running: JoinSet<Read>,
-    /// Whose is being read.
-    under_way: HashMap<JobId, UserId>,
+    under_way: HashMap<JobId, File>,
+    /// Why no reader could be had.
+    broken: Option<Error>,
 }
 
 impl Reading {
     pub(super) fn new(corpus: Corpus) -> Self {
         let lanes = std::thread::available_parallelism().map_or(1, usize::from);
-        let (space, waiting, running) = (corpus.live(), VecDeque::new(), JoinSet::new());
-        Self { corpus, space, lanes, waiting, running, under_way: HashMap::new() }
+        let (space, running, under_way) = (corpus.live(), JoinSet::new(), HashMap::new());
+        Self { corpus, space, lanes, running, under_way, broken: None }
     }
 
     /// The build of the index that it reads for.
@@ -53,49 +65,73 @@ impl Reading {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.running.is_empty()
+        self.under_way.is_empty()
     }
 
-    /// Whether all lanes for what takes long are taken.
-    pub(super) fn is_full(&self) -> bool {
-        self.running.len() >= LINGERING * self.lanes
+    /// What is being read.
+    pub(super) fn claims(&self) -> Vec<Claim> {
+        self.under_way.values().map(|file| file.claim).collect()
     }
 
-    /// Who has their share of those lanes: half of them.
-    pub(super) fn busy(&self) -> Vec<UserId> {
-        let mut busy: HashMap<UserId, usize> = HashMap::new();
-        for owner in self.under_way.values() {
-            *busy.entry(*owner).or_default() += 1;
+    /// Stops reading what is somebody else's now, or nobody's any more.
+    pub(super) fn keep(&mut self, is_held: impl Fn(&Claim) -> bool) {
+        self.under_way.retain(|_, file| {
+            let is_held = is_held(&file.claim);
+            if !is_held {
+                file.task.abort();
+            }
+            is_held
+        });
+    }
+
+    /// Whose documents are not to be claimed now: of those who have their share of the
+    /// lanes, and once all lanes are taken of everybody who has one. None when nothing
+    /// is to be claimed at all.
+    pub(super) fn busy(&self) -> Option<Vec<UserId>> {
+        if self.is_closed() {
+            return None;
         }
-        busy.into_iter().filter(|(_, files)| *files >= LINGERING / 2 * self.lanes).map(|(owner, _)| owner).collect()
+        let bytes: usize = self.under_way.values().map(|file| file.bytes).sum();
+        let is_full = self.under_way.len() >= LINGERING * self.lanes || bytes >= BYTES;
+        let mut owners: HashSet<UserId> = self.under_way.values().map(|file| file.claim.owner).collect();
+        owners.retain(|owner| is_full || self.has_share(*owner));
+        Some(owners.into_iter().collect())
+    }
+
+    fn is_closed(&self) -> bool {
+        self.under_way.len() >= 2 * LINGERING * self.lanes
+    }
+
+    /// Whether somebody has half of the lanes.
+    fn has_share(&self, owner: UserId) -> bool {
+        self.under_way.values().filter(|file| file.claim.owner == owner).count() >= LINGERING / 2 * self.lanes
     }
 
     /// Reads the claimed documents, until all are done or a batch has waited long
     /// enough. Returns what was read, of earlier batches too, and which claims were
-    /// not begun, or are of documents that are gone.
+    /// not begun.
     ///
     /// # Errors
-    /// When no reader can be had, or what the database says.
+    /// What the database says.
     pub(super) async fn batch(&mut self, claims: Vec<Claim>) -> Result<(Batch, Vec<Claim>)> {
         let ids: Vec<_> = claims.iter().map(|claim| claim.document).collect();
         let mut queued: HashMap<_, _> =
             stages::queued(&self.corpus.db, &ids).await?.into_iter().map(|queued| (queued.id, queued)).collect();
-        let mut left = Vec::new();
-        for claim in claims {
-            match queued.remove(&claim.document) {
-                Some(queued) => self.waiting.push_back((claim, queued)),
-                None => left.push(claim),
-            }
-        }
+        // Those of documents that are gone stay held until the round is over.
+        let of_claim = |claim: Claim| Some((claim, queued.remove(&claim.document)?));
+        let mut waiting: VecDeque<(Claim, Queued)> = claims.into_iter().filter_map(of_claim).collect();
         let deadline = Instant::now() + PATIENCE;
-        let mut batch = Batch::default();
-        let mut fresh = HashSet::new();
+        let (mut batch, mut left, mut fresh) = (Batch::default(), Vec::new(), HashSet::new());
         loop {
             while fresh.len() < self.lanes
-                && let Some((claim, queued)) = self.waiting.pop_front()
+                && let Some((claim, queued)) = waiting.pop_front()
             {
-                fresh.insert(claim.id);
-                self.begin(claim, queued);
+                if self.broken.is_some() || self.is_closed() || self.has_share(claim.owner) {
+                    left.push(claim);
+                } else {
+                    fresh.insert(claim.id);
+                    self.begin(claim, queued);
+                }
             }
             if fresh.is_empty() {
                 break;
@@ -103,46 +139,71 @@ impl Reading {
             tokio::select! {
                 done = self.running.join_next() => {
                     let Some(done) = done else { break };
-                    fresh.remove(&self.take(done, &mut batch)?);
+                    if let Some(job) = self.take(done, &mut batch) {
+                        fresh.remove(&job);
+                    }
                 }
                 () = tokio::time::sleep_until(deadline) => break,
             }
         }
-        left.extend(self.waiting.drain(..).map(|(claim, _)| claim));
+        while let Some(done) = self.running.try_join_next() {
+            self.take(done, &mut batch);
+        }
+        left.extend(waiting.into_iter().map(|(claim, _)| claim));
         Ok((batch, left))
     }
 
     /// Waits for the next that is done, of those that take long.
-    ///
-    /// # Errors
-    /// When no reader can be had.
-    pub(super) async fn next(&mut self) -> Result<Batch> {
+    pub(super) async fn next(&mut self) -> Batch {
         let mut batch = Batch::default();
         if let Some(done) = self.running.join_next().await {
-            self.take(done, &mut batch)?;
+            self.take(done, &mut batch);
         }
-        Ok(batch)
+        batch
+    }
+
+    /// That no reader could be had, if it was so: that is no document's fault, and all
+    /// of them wait.
+    ///
+    /// # Errors
+    /// [`Error::Reader`], once.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.broken.take().map_or(Ok(()), Err)
     }
 
     fn begin(&mut self, claim: Claim, queued: Queued) {
-        self.under_way.insert(claim.id, claim.owner);
-        let (corpus, space) = (self.corpus.clone(), Arc::clone(&self.space));
-        self.running.spawn(async move {
+        let (corpus, space, bytes) = (self.corpus.clone(), Arc::clone(&self.space), queued.bytes.len());
+        let task = self.running.spawn(async move {
             let (document, version, scope) = (queued.id, queued.version, Scope::stored(queued.owner));
             let refused = |reason| Refused { claim, document, version, scope, reason };
-            (claim, read(&corpus, &space, claim, queued).await.map(Box::new).map_err(refused))
+            let reading = AssertUnwindSafe(read(&corpus, &space, claim, queued)).catch_unwind();
+            let read = reading.await.unwrap_or_else(|_| Err(Unread::Failed("reading it ended early".to_owned())));
+            (claim, read.map(Box::new).map_err(refused))
         });
+        // What is read of an older version would be refused when it is stored.
+        if let Some(older) = self.under_way.insert(claim.id, File { claim, bytes, task }) {
+            older.task.abort();
+        }
     }
 
-    fn take(&mut self, done: std::result::Result<Read, JoinError>, batch: &mut Batch) -> Result<JobId> {
-        let (claim, read) = done?;
+    /// Takes what was read, if its claim is still the one that counts. Returns its job.
+    fn take(&mut self, done: std::result::Result<Read, JoinError>, batch: &mut Batch) -> Option<JobId> {
+        let (claim, read) = match done {
+            Ok(read) => read,
+            Err(ended) => {
+                self.under_way.retain(|_, file| file.task.id() != ended.id());
+                return None;
+            }
+        };
+        if self.under_way.get(&claim.id).is_none_or(|file| file.claim.fence != claim.fence) {
+            return None;
+        }
         self.under_way.remove(&claim.id);
         match read {
             Ok(prepared) => batch.prepared.push(*prepared),
-            // No reader can be had: that is no document's fault, and all of them wait.
-            Err(Refused { reason: Unread::Unavailable(problem), .. }) => return Err(Error::Reader(problem)),
+            Err(Refused { reason: Unread::Unavailable(problem), .. }) => self.broken = Some(Error::Reader(problem)),
             Err(refused) => batch.refused.push(refused),
         }
-        Ok(claim.id)
+        Some(claim.id)
     }
 }
