@@ -7,11 +7,13 @@
 //! and output are bounded; what overruns is killed with all that it started.
 
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
 use crate::document::Member;
 use crate::error::{Error, Result};
@@ -48,6 +50,9 @@ pub struct Ocr {
     program: String,
     arguments: Vec<String>,
     limits: Limits,
+    /// As many run at once as there are processors: more would only make each other
+    /// overrun their time. Who waits is served in order, page by page.
+    turns: Arc<Semaphore>,
 }
 
 /// Why an image gave no text.
@@ -95,7 +100,8 @@ impl Ocr {
         if !arguments.iter().any(|argument| argument.contains(INPUT)) {
             arguments.push(INPUT.to_owned());
         }
-        Ok(Self { program, arguments, limits: LIMITS })
+        let turns = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self { program, arguments, limits: LIMITS, turns: Arc::new(Semaphore::new(turns)) })
     }
 
     /// What a file may take, from now on.
@@ -110,6 +116,11 @@ impl Ocr {
     /// # Errors
     /// [`Problem`].
     pub async fn recognise(&self, image: &Member, budget: &mut Budget) -> Result<String, Problem> {
+        let came = Instant::now();
+        let turn = self.turns.acquire().await;
+        let _turn = turn.map_err(|_| Problem::Page("text recognition has ended".to_owned()))?;
+        // Only its own time counts.
+        budget.end += came.elapsed();
         let left = budget.end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Problem::Page("the time for the file is over".to_owned()));

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::http::StatusCode;
+use axum::http::request::Builder;
 use serde_json::json;
 
+use crate::canaries::until;
 use crate::harness::{TestApp, folder, request};
-use crate::people::Person;
+use crate::people::{Person, whole};
 
 /// A command that recognises text as `script` does.
 fn command(folder: &Path, script: &str) -> String {
@@ -18,8 +20,8 @@ fn command(folder: &Path, script: &str) -> String {
     format!("{} --image {{input}}", program.display())
 }
 
-/// Uploads a scan, with something behind it that makes it another file.
-async fn upload(app: &TestApp, collection: &str, name: &str, behind: &str) {
+/// The upload of a scan, with something behind it that makes it another file.
+fn scan(collection: &str, name: &str, behind: &str) -> (Builder, Body) {
     let scan = std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/broken/scanned.pdf")).unwrap();
     let mut body =
         format!("--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").into_bytes();
@@ -27,8 +29,19 @@ async fn upload(app: &TestApp, collection: &str, name: &str, behind: &str) {
     body.extend(behind.as_bytes());
     body.extend(b"\r\n--XX--\r\n");
     let upload = request("POST", &format!("/api/v1/collections/{collection}/documents"));
-    let upload = upload.header("content-type", "multipart/form-data; boundary=XX").body(Body::from(body)).unwrap();
-    let taken = app.request(upload).await;
+    (upload.header("content-type", "multipart/form-data; boundary=XX"), Body::from(body))
+}
+
+async fn upload(app: &TestApp, collection: &str, name: &str, behind: &str) {
+    let (upload, body) = scan(collection, name, behind);
+    let taken = app.request(upload.body(body).unwrap()).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text());
+}
+
+async fn upload_as(person: &Person, collection: &str, name: &str, behind: &str) {
+    let (upload, body) = scan(collection, name, behind);
+    let upload = upload.header("authorization", format!("Bearer {}", person.access));
+    let taken = whole(&person.doors, upload.body(body).unwrap()).await;
     assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text());
 }
 
@@ -69,5 +82,67 @@ async fn whose_scans_take_long_holds_nobody_else_up() {
     app.settled(&scans).await;
     let progress = app.get(&format!("/api/v1/collections/{scans}")).await.json()["progress"].clone();
     assert_eq!((&progress["done"], &progress["failed"]), (&json!(12), &json!(0)), "{progress}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_has_all_lanes_holds_up_nobody_who_has_none() {
+    let folder = folder();
+    let end = folder.path().join("end");
+    let script = format!("until test -e {}; do sleep 0.1; done; echo 'The heron eats fish.'", end.display());
+    let recognise = command(folder.path(), &script);
+    let app = TestApp::with(|settings| settings.ocr_command = Some(recognise)).await;
+    let scans = app.collection("scans").await;
+    // As many owners as it takes: each has half of the lanes at most.
+    let others = [Person::new(&app, "ann").await, Person::new(&app, "carl").await];
+    let lanes = 4 * std::thread::available_parallelism().unwrap().get();
+    for n in 0..lanes {
+        upload(&app, &scans, &format!("{n}.pdf"), &format!("\n% {n}\n")).await;
+    }
+    for (place, other) in others.iter().enumerate() {
+        let (collection, _) = other.collection_with("notes", "first.txt", "Scans are here.").await;
+        for n in 0..lanes / 2 {
+            upload_as(other, &collection, &format!("{n}.pdf"), &format!("\n% {place} {n}\n")).await;
+        }
+    }
+    let running = "select count(*) from jobs where state = 'running' and step = 'read'";
+    let lanes = i64::try_from(lanes).unwrap();
+    let count = async || sqlx::query_scalar::<_, i64>(running).fetch_one(&app.db).await.unwrap();
+    until("full lanes", async || (count().await >= lanes).then_some(())).await;
+    let bob = Person::new(&app, "bob").await;
+    // It is done before this returns.
+    bob.collection_with("notes", "pump.txt", "The pump holds 4 bar.").await;
+    std::fs::write(&end, "").unwrap();
+    app.settled(&scans).await;
+    app.stop().await;
+}
+
+/// The processes whose numbers stand in a file, as far as they are alive.
+fn alive(numbers: &Path) -> usize {
+    let numbers = std::fs::read_to_string(numbers).unwrap_or_default();
+    numbers.lines().filter(|number| Path::new("/proc").join(number).exists()).count()
+}
+
+#[tokio::test]
+async fn of_a_scan_that_is_replaced_the_older_is_read_no_longer() {
+    let folder = folder();
+    let (end, numbers) = (folder.path().join("end"), folder.path().join("numbers"));
+    let script = format!(
+        "echo $$ >> {}; until test -e {}; do sleep 0.1; done; echo 'The heron eats fish.'",
+        numbers.display(),
+        end.display()
+    );
+    let recognise = command(folder.path(), &script);
+    let app = TestApp::with(|settings| settings.ocr_command = Some(recognise)).await;
+    let scans = app.collection("scans").await;
+    let begun = || std::fs::read_to_string(&numbers).map_or(0, |numbers| numbers.lines().count());
+    for n in 0..3 {
+        upload(&app, &scans, "scan.pdf", &format!("\n% {n}\n")).await;
+        until("newer reading", async || (begun() == n + 1 && alive(&numbers) == 1).then_some(())).await;
+    }
+    std::fs::write(&end, "").unwrap();
+    app.settled(&scans).await;
+    let progress = app.get(&format!("/api/v1/collections/{scans}")).await.json()["progress"].clone();
+    assert_eq!((&progress["done"], &progress["failed"]), (&json!(1), &json!(0)), "{progress}");
     app.stop().await;
 }
