@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::corpus::Corpus;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::RevisionId;
 use crate::index::point_id;
 use crate::pipeline::restore;
 use crate::scope::Scope;
 use crate::space::Space;
+use crate::store::generations::Current;
 use crate::store::{chunks, stages};
 
 /// Points that are listed at once.
@@ -44,19 +45,20 @@ impl Drift {
 }
 
 /// Compares, for all owners; with `fix`, deletes orphans and queues what is
-/// missing to be made again.
+/// missing to be made again. What cannot be mended now keeps nothing else from it.
 ///
 /// # Errors
-/// What Postgres or the index say.
+/// What Postgres or the index say, or the embedder when something is mended.
 pub async fn examine(corpus: &Corpus, fix: bool) -> Result<Drift> {
-    let mut drift = Drift::default();
+    let (mut drift, mut left) = (Drift::default(), None);
     for owner in chunks::owners(&corpus.db).await? {
-        examine_owner(corpus, Scope::stored(owner), fix, &mut drift).await?;
+        let unmended = examine_owner(corpus, Scope::stored(owner), fix, &mut drift).await?;
+        left = left.or(unmended);
     }
     if fix {
         corpus.work.notify_waiters();
     }
-    Ok(drift)
+    left.map_or(Ok(drift), Err)
 }
 
 /// Chunks by the ids of their points.
@@ -69,7 +71,8 @@ async fn expected(corpus: &Corpus, space: &Space, scope: Scope) -> Result<Expect
     Ok(chunks.into_iter().map(|chunk| (id(&chunk), chunk)).collect())
 }
 
-async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Drift) -> Result<()> {
+/// Returns why something could not be mended.
+async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Drift) -> Result<Option<Error>> {
     let space = corpus.live();
     let before = expected(corpus, &space, scope).await?;
     drift.chunks += before.values().filter(|chunk| chunk.visible).count();
@@ -95,38 +98,47 @@ async fn examine_owner(corpus: &Corpus, scope: Scope, fix: bool, drift: &mut Dri
     drift.orphaned += orphans.len();
     drift.missing += missing.len();
     drift.without_vector += lost.len();
-    if fix {
-        space.index.delete_points(scope, &orphans).await?;
-        mend(corpus, &space, scope, missing, lost).await?;
+    if !fix {
+        return Ok(None);
     }
-    Ok(())
+    space.index.delete_points(scope, &orphans).await?;
+    mend(corpus, &space, scope, missing, lost).await
 }
 
 /// Puts points back that are missing, and vectors that were lost: at once where
-/// nothing else would, else by the documents' jobs.
+/// nothing else would, else by the documents' jobs. Returns why something could not.
 async fn mend(
     corpus: &Corpus,
     space: &Arc<Space>,
     scope: Scope,
     mut missing: Vec<RevisionId>,
     mut lost: Vec<(RevisionId, i32)>,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let mut broken: Vec<RevisionId> =
         missing.iter().copied().chain(lost.iter().map(|(revision, _)| *revision)).collect();
     broken.sort_unstable();
     broken.dedup();
     let failed = stages::failed(&corpus.db, scope, &broken).await?;
-    for current in &failed {
-        restore(corpus, space, current).await?;
-    }
-    let failed: HashSet<RevisionId> = failed.iter().map(|current| current.revision).collect();
-    missing.retain(|revision| !failed.contains(revision));
-    lost.retain(|(revision, _)| !failed.contains(revision));
+    let known: HashSet<RevisionId> = failed.iter().map(|current| current.revision).collect();
+    missing.retain(|revision| !known.contains(revision));
+    lost.retain(|(revision, _)| !known.contains(revision));
     let (of, ordinals): (Vec<RevisionId>, Vec<i32>) = lost.into_iter().unzip();
     let mut tx = corpus.db.begin().await?;
     chunks::mark_unembedded(&mut *tx, &of, &ordinals).await?;
     stages::reopen(&mut tx, scope, &of).await?;
     stages::requeue(&mut tx, scope, &missing).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(restore_all(corpus, space, &failed).await)
+}
+
+/// Restores each of them. Returns why the first that could not be was not.
+async fn restore_all(corpus: &Corpus, space: &Arc<Space>, failed: &[Current]) -> Option<Error> {
+    let mut first = None;
+    for current in failed {
+        if let Err(error) = restore(corpus, space, current).await {
+            tracing::warn!(document.id = %current.document, %error, "what the index lost of a document was not put back");
+            first.get_or_insert(error);
+        }
+    }
+    first
 }
