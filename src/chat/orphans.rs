@@ -92,7 +92,7 @@ async fn end_failed(db: &PgPool, scope: Scope, message: MessageId) -> Result<Opt
     }
     let problem = json!({ "code": "internal:message", "message": "the answer could not be made; ask again" });
     let last = Event { seq: last + 1, name: "error".into(), data: json!({ "error": problem }) };
-    events::append(&mut *tx, message, std::slice::from_ref(&last)).await?;
+    events::append_last(&mut *tx, message, &last).await?;
     tx.commit().await?;
     Ok(Some(last))
 }

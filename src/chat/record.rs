@@ -146,7 +146,7 @@ impl Record {
             Status::Failed => ("error", json!({ "error": problem })),
         };
         let last = Event { seq: self.next, name: name.to_owned(), data };
-        events::append(&mut *tx, self.message, std::slice::from_ref(&last)).await?;
+        events::append_last(&mut *tx, self.message, &last).await?;
         tx.commit().await?;
         Ok(Some(last))
     }

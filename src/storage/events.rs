@@ -43,11 +43,23 @@ impl Unread {
     }
 }
 
-/// Appends events of an answer, which follow those that are stored.
+/// Appends events of an answer under way, which follow those that are stored.
 ///
 /// # Errors
 /// As [`append_all`].
 pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event]) -> sqlx::Result<()> {
+    append_to(db, message, events, false).await
+}
+
+/// Appends the last event of an answer, in the transaction that ended it.
+///
+/// # Errors
+/// As [`append_all`], but for an answer that has ended.
+pub async fn append_last(db: impl PgExecutor<'_>, message: MessageId, last: &Event) -> sqlx::Result<()> {
+    append_to(db, message, std::slice::from_ref(last), true).await
+}
+
+async fn append_to(db: impl PgExecutor<'_>, message: MessageId, events: &[Event], has_ended: bool) -> sqlx::Result<()> {
     let seqs: Vec<i32> = events.iter().map(|event| event.seq).collect();
     let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
     let data: Vec<String> = events.iter().map(|event| event.data.to_string()).collect();
@@ -58,7 +70,7 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
             left join lateral (
                 select true as is_there from message_events e where e.message_id = m.id and e.seq = $5 - 1 limit 1
             ) before on true
-            where m.id = $1 and ($5 = 1 or before.is_there)
+            where m.id = $1 and ($6 or m.status = 'running') and ($5 = 1 or before.is_there)
             for key share of m
         )
         insert into message_events (message_id, seq, name, data)
@@ -71,6 +83,7 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
         &names as _,
         &data,
         seqs.iter().min().copied().unwrap_or(1),
+        has_ended,
     )
     .execute(db)
     .await?;
@@ -90,8 +103,8 @@ pub async fn append(db: impl PgExecutor<'_>, message: MessageId, events: &[Event
 /// that is being deleted is waited for, and its events are refused afterwards.
 ///
 /// # Errors
-/// What the database says; also of a message that is not there, or whose events
-/// before these are not: there are no gaps.
+/// What the database says; also of a message that is not there or has ended, or whose
+/// events before these are not there: there are no gaps, and nothing behind an end.
 pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)]) -> sqlx::Result<()> {
     let messages: Vec<MessageId> = events.iter().map(|(message, _)| *message).collect();
     let mut firsts: BTreeMap<MessageId, i32> = BTreeMap::new();
@@ -113,7 +126,7 @@ pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)])
                 select true as is_there from message_events e
                 where e.message_id = begun.id and e.seq = begun.first - 1 limit 1
             ) before on true
-            where begun.first = 1 or before.is_there
+            where m.status = 'running' and (begun.first = 1 or before.is_there)
             order by m.id
             for key share of m
         )

@@ -26,6 +26,11 @@ async fn answered(app: &TestApp) -> (String, Uuid) {
     (messages.trim_end_matches("/messages").to_owned(), started["message_id"].as_str().unwrap().parse().unwrap())
 }
 
+/// An answer that has ended goes on.
+async fn go_on(db: &PgPool, message: Uuid) {
+    sqlx::query("update messages set status = 'running' where id = $1").bind(message).execute(db).await.unwrap();
+}
+
 fn event(seq: i32) -> Event {
     Event { seq, name: "text.delta".into(), data: json!({ "text": "word " }) }
 }
@@ -46,6 +51,7 @@ async fn events_go_with_their_message_and_no_others() {
 async fn a_message_that_is_not_there_gets_no_events() {
     let app = TestApp::start().await;
     let (_, message) = answered(&app).await;
+    go_on(&app.db, message).await;
     let (before, message, nobodys) = (count(&app.db, message).await, MessageId(message), MessageId::new());
     let next = i32::try_from(before).unwrap() + 1;
     let (here, there) = (event(next), event(1));
@@ -66,9 +72,22 @@ async fn a_message_that_is_not_there_gets_no_events() {
 }
 
 #[tokio::test]
+async fn nothing_comes_behind_the_end_of_an_answer() {
+    let app = TestApp::start().await;
+    let (_, message) = answered(&app).await;
+    let before = count(&app.db, message).await;
+    let (message, late) = (MessageId(message), event(i32::try_from(before).unwrap() + 1));
+    assert!(events::append(&app.db, message, std::slice::from_ref(&late)).await.is_err());
+    assert!(events::append_all(&app.db, &[(message, &late)]).await.is_err());
+    assert_eq!(count(&app.db, message.0).await, before);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn who_writes_events_of_a_message_that_is_being_deleted_waits_and_is_refused() {
     let app = TestApp::start().await;
     let (_, message) = answered(&app).await;
+    go_on(&app.db, message).await;
     let mut deleting = app.db.begin().await.unwrap();
     sqlx::query("delete from messages where id = $1").bind(message).execute(&mut *deleting).await.unwrap();
     let (db, next) = (app.db.clone(), i32::try_from(count(&app.db, message).await).unwrap() + 1);
@@ -101,6 +120,8 @@ async fn however_many_events_there_are_no_others_are_read_to_append_some() {
     sqlx::query("alter table message_events set (autovacuum_enabled = off)").execute(&app.db).await.unwrap();
     let (_, one) = answered(&app).await;
     let (_, other) = answered(&app).await;
+    go_on(&app.db, one).await;
+    go_on(&app.db, other).await;
     let mut connection = app.db.acquire().await.unwrap();
     let mut at = [count(&app.db, one).await, count(&app.db, other).await].map(|count| i32::try_from(count).unwrap());
     let before = scans(&mut connection).await;
