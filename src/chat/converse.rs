@@ -32,7 +32,7 @@ pub(super) struct Conversing<'a> {
     pub(super) generation: &'a mut Generation,
     pub(super) provider: Arc<dyn Provider>,
     verifier: Verifier,
-    /// It was stopped with nothing said and nothing found.
+    /// It was stopped with nothing said, or with the sign that there is nothing.
     nothing_found: bool,
     /// What comes next is set apart from what was said before a call.
     apart: bool,
@@ -100,7 +100,7 @@ impl<'a> Conversing<'a> {
                 break;
             }
             if last {
-                self.stop_calling(&said).await?;
+                self.stop_calling().await?;
                 break;
             }
             self.call(said).await?;
@@ -126,18 +126,19 @@ impl<'a> Conversing<'a> {
     }
 
     /// It wants more calls than it may have. If it has cited nothing yet, what it
-    /// said only led to its calls, and the documents' own sentences answer.
-    async fn stop_calling(&mut self, said: &Said) -> Result<()> {
+    /// said only led to its calls, and the documents' own sentences answer. When they
+    /// cannot, what it said stays.
+    async fn stop_calling(&mut self) -> Result<()> {
         let steps = self.steps.len() + 1;
         let text = format!("The model wanted to go on calling tools after {steps} steps; it was stopped.");
         self.generation.record.notice("steps", text);
         self.generation.key = None;
-        self.show_held(said).await?;
-        if self.verifier.has_cited() {
-            return Ok(());
-        }
-        if self.generation.evidence.is_empty() {
-            self.nothing_found = self.generation.record.text().is_empty();
+        // Behind it comes no further look.
+        let refused = self.gate.refused();
+        self.show_held().await?;
+        let is_blank = self.generation.record.text().trim().is_empty();
+        if self.verifier.has_cited() || self.generation.evidence.is_empty() {
+            self.nothing_found = refused || is_blank;
             return Ok(());
         }
         // What tools found is evidence like the rest.
@@ -145,8 +146,14 @@ impl<'a> Conversing<'a> {
         self.generation.close_call("ok").await;
         self.provider = self.generation.app.models.extractive();
         self.steps.clear();
-        self.ask(true).await?;
-        Ok(())
+        match self.ask(true).await {
+            Err(Error::Llm(error)) if !is_blank => {
+                tracing::warn!(%error, "the documents' own sentences cannot answer; what was said stays");
+                self.generation.close_call(error.code()).await;
+                Ok(())
+            }
+            asked => asked.map(drop),
+        }
     }
 
     /// Asks once.
@@ -255,7 +262,7 @@ impl<'a> Conversing<'a> {
 
     /// Makes the calls that the model wants, and keeps what came of them.
     async fn call(&mut self, said: Said) -> Result<()> {
-        self.show_held(&said).await?;
+        self.show_held().await?;
         let made = self.generation.call_tools(&said.calls).await?;
         let found: Vec<Part> = made.iter().flat_map(|made| made.found.iter().copied()).collect();
         self.check_against(&found).await?;
@@ -271,14 +278,15 @@ impl<'a> Conversing<'a> {
     }
 
     /// What was held back is no refusal, for it looks further.
-    async fn show_held(&mut self, said: &Said) -> Result<()> {
+    async fn show_held(&mut self) -> Result<()> {
         let mut events = Vec::new();
         if let Some(rest) = std::mem::take(&mut self.gate).rest() {
             let pieces = self.verifier.push(&rest);
             self.show(pieces, &mut events);
         }
         self.generation.record.push(events).await?;
-        self.apart = !said.text.trim().is_empty();
+        // Also from what was said before an earlier call.
+        self.apart = !self.generation.record.text().trim().is_empty();
         Ok(())
     }
 

@@ -56,6 +56,40 @@ async fn what_only_led_to_calls_is_no_answer() {
 }
 
 #[tokio::test]
+async fn what_answers_in_the_end_is_set_apart_from_what_was_said_before_a_silent_call() {
+    let silent_later = |body: &Value| {
+        let arguments = json!({ "query": "pump" }).to_string();
+        let said = if body["tool_choice"] == "none" { "" } else { "Let me look for the pump." };
+        Reply::says(said).and_calls("search_documents", arguments)
+    };
+    let talk = Talk::with(Conversing::start(silent_later).await, |settings| settings.max_steps = 2).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    let message = talk.ask(PRESSURE).await;
+    assert_eq!(talk.model.bodies(Task::Answer).len(), 2);
+    let said = text(&message);
+    assert!(said.starts_with("Let me look for the pump.\n\n") && said.contains("4 bar. [1]"), "{message}");
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn a_model_that_is_stopped_with_a_blank_or_the_sign_of_refusal_has_refused() {
+    for last in ["\n", "NOT_IN_DOCUMENTS"] {
+        let restless = move |body: &Value| {
+            let arguments = json!({ "expression": "1+1" }).to_string();
+            let said = if body["tool_choice"] == "none" { last } else { "" };
+            Reply::says(said).and_calls("calculate", arguments)
+        };
+        let talk = Talk::with(Conversing::start(restless).await, |settings| settings.max_steps = 2).await;
+        let message = talk.ask(PRESSURE).await;
+        assert_eq!(talk.model.bodies(Task::Answer).len(), 2);
+        assert_eq!((&message["status"], &message["grounded"]), (&json!("completed"), &json!(false)));
+        assert!(notices(&message).contains(&"not_in_documents"), "{last:?}: {message}");
+        assert!(!text(&message).trim().is_empty() && !text(&message).contains("NOT_IN"), "{last:?}: {message}");
+        talk.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_model_that_is_stopped_with_nothing_found_has_refused() {
     let restless = |_: &Value| Reply::calls("search_documents", &json!({ "query": "pump" }));
     let talk = Talk::with(Conversing::start(restless).await, |settings| settings.max_steps = 2).await;
