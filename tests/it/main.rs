@@ -6,6 +6,7 @@
 
 mod account_names;
 mod accounts;
+mod acknowledged;
 mod api_changes;
 mod api_chat;
 mod api_conversations;
