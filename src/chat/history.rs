@@ -3,6 +3,7 @@
 use footnote_ingest::scope::Scope;
 use sqlx::PgPool;
 
+use crate::citations::{Shown, shown};
 use crate::error::Result;
 use crate::ids::MessageId;
 use crate::llm::{Role as Speaker, Turn};
@@ -85,11 +86,31 @@ fn exchanges(path: &[Message]) -> Vec<Exchange> {
 /// An answer's words without the numbers of its citations, which were those of
 /// other sources.
 fn without_markers(answer: &Message) -> String {
-    let mut text = answer.text();
-    for part in answer.parts.iter() {
-        if let Part::Citation { citation } = part {
-            text = text.replace(&format!(" [{}]", citation.n), "").replace(&format!("[{}]", citation.n), "");
-        }
+    let is_cited = |number: u32| {
+        answer.parts.iter().any(|part| matches!(part, Part::Citation { citation } if citation.n == number))
+    };
+    unmarked(&answer.text(), is_cited)
+}
+
+/// A text without the numbers of citations that it shows, and the space before each.
+fn unmarked(text: &str, is_cited: impl Fn(u32) -> bool) -> String {
+    let (mut words, mut end) = (String::with_capacity(text.len()), 0);
+    for Shown { range, .. } in shown(text, char::len_utf8).into_iter().filter(|shown| is_cited(shown.n)) {
+        let before = &text[end..range.start];
+        words.push_str(before.strip_suffix(' ').unwrap_or(before));
+        end = range.end;
     }
-    text
+    words.push_str(&text[end..]);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_citations_go_and_code_stays() {
+        let text = "It holds 4 bar [1][2]. Take `bars[1]` [1], or [3].";
+        assert_eq!(unmarked(text, |n| n < 3), "It holds 4 bar. Take `bars[1]`, or [3].");
+    }
 }

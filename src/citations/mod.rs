@@ -8,8 +8,10 @@
 
 mod align;
 mod claims;
+mod code;
 mod marker;
 mod normal;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub use shown::{Shown, shown};
 pub use verifier::Verifier;
 
 /// A source as it was given to the model.

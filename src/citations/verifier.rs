@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use super::claims::{Claims, Settled};
+use super::code::Code;
 use super::marker::{self, Held, Reference, Scan};
 use super::verify::Evidence;
 use super::{Citation, Piece, SourceText, Summary};
@@ -48,16 +49,6 @@ struct Line {
     printed: bool,
     /// A letter is.
     letter: bool,
-}
-
-/// Whether the words are code, where `[1]` is no marker.
-#[derive(Debug, Default)]
-struct Code {
-    /// Backticks in a row just now, and whether they began their line.
-    ticks: usize,
-    leading: bool,
-    inline: bool,
-    fence: bool,
 }
 
 impl Verifier {
@@ -147,7 +138,7 @@ impl Verifier {
             return;
         }
         self.code.resolve();
-        let in_code = self.code.inline || self.code.fence;
+        let in_code = self.code.is_open();
         let plain = in_code && !self.held.is_quoted();
         let held = self.held.take();
         let (references, length) = match scan {
@@ -245,7 +236,7 @@ impl Verifier {
 
     /// Shows a character of the model's words.
     fn show(&mut self, c: char) {
-        let was_fence = self.code.fence;
+        let was_fence = self.code.is_fenced();
         self.code.see(c, self.line.printed);
         if c == '\n' {
             self.line = Line::default();
@@ -255,7 +246,7 @@ impl Verifier {
             self.line.letter |= c.is_alphabetic();
         }
         // Code claims nothing; it ends the sentence before it.
-        let seen = if self.code.fence || was_fence { '\n' } else { c };
+        let seen = if self.code.is_fenced() || was_fence { '\n' } else { c };
         let settled = self.claims.push(seen, self.shown);
         self.settle(settled);
         self.show_beside(c.encode_utf8(&mut [0; 4]));
@@ -281,28 +272,5 @@ impl Verifier {
                 self.out.push(Piece::Unsupported { start: range.start, end: range.end });
             }
         }
-    }
-}
-
-impl Code {
-    /// Sees a character, and whether something stands before it on its line.
-    fn see(&mut self, c: char, printed: bool) {
-        if c == '`' {
-            self.leading = if self.ticks == 0 { !printed } else { self.leading };
-            self.ticks += 1;
-            return;
-        }
-        self.resolve();
-        self.inline &= c != '\n';
-    }
-
-    /// A row of backticks is over.
-    fn resolve(&mut self) {
-        match self.ticks {
-            3.. if self.leading => self.fence = !self.fence,
-            1 | 2 if !self.fence => self.inline = !self.inline,
-            _ => {}
-        }
-        self.ticks = 0;
     }
 }

@@ -1,5 +1,5 @@
 //! What an answer cites: each document once as a source, and each number that a
-//! text shows as a backing of its range. Imports the parts.
+//! text shows as a backing of its range. Imports the parts and the citations.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::part::{Backer, Backing, Part};
+use crate::citations::{Shown, shown};
 
 /// Kinds of files by how their names end; others are shown as text.
 const KINDS: [(&str, &str); 13] = [
@@ -75,9 +76,11 @@ impl Sources {
 
     /// What backs a block of text, in the order of the block.
     pub(super) fn backings(&self, words: &str) -> Vec<Backing> {
-        let numbers = numbers(words).into_iter();
-        let backings = numbers.filter_map(|(n, start_index, end_index)| {
+        // Where JavaScript slices them.
+        let numbers = shown(words, char::len_utf16).into_iter();
+        let backings = numbers.filter_map(|Shown { n, range }| {
             let cited = self.cited.get(&n)?;
+            let (start_index, end_index) = (range.start, range.end);
             Some(Backing { source: self.backer(cited), start_index, end_index, cited_text: cited.quote.clone() })
         });
         backings.collect()
@@ -105,39 +108,11 @@ fn media_type(name: &str) -> &'static str {
     KINDS.iter().find(|(known, _)| *known == ending).map_or("text/plain", |(_, kind)| kind)
 }
 
-/// Numbers in brackets with their ranges, in UTF-16 code units.
-fn numbers(words: &str) -> Vec<(u32, usize, usize)> {
-    let (mut found, mut rest, mut units) = (Vec::new(), words, 0);
-    while let Some(open) = rest.find('[') {
-        units += rest[..open].encode_utf16().count();
-        rest = &rest[open..];
-        let digits = rest[1..].bytes().take_while(u8::is_ascii_digit).count();
-        let end = 1 + digits;
-        let length = match rest[1..end].parse() {
-            Ok(n) if rest[end..].starts_with(']') => {
-                found.push((n, units, units + end + 1));
-                end + 1
-            }
-            _ => 1,
-        };
-        // ASCII alone: a byte is a unit.
-        (rest, units) = (&rest[length..], units + length);
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn numbers_are_found_where_javascript_slices_them() {
-        assert_eq!(numbers("🙂 4 bar [1]. [ 2] [3[4]"), [(1, 9, 12), (4, 21, 24)]);
-        assert!(numbers("[] [x] [12").is_empty());
-    }
 
     #[test]
     fn a_document_is_shown_once_and_its_kind_told_by_its_name() {
@@ -158,23 +133,11 @@ mod tests {
         let expected = Part::SourceUrl { source_id: web.to_string(), url: "https://host/a".into(), title: "T".into() };
         assert_eq!(shown[0], expected);
         let backed: Vec<(usize, usize)> = sources
-            .backings("a [3], b [1] [9]")
+            .backings("\u{1f642} [3], b [1] [9] `a[1]`")
             .iter()
             .map(|backing| (backing.start_index, backing.end_index))
             .collect();
-        assert_eq!(backed, [(2, 5), (9, 12)]);
+        assert_eq!(backed, [(3, 6), (10, 13)]);
         assert!(sources.cite(&json!({ "n": 4 })).is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn each_range_is_a_number_in_brackets(words in "([a🙂é \\[\\]0-9]|\\[[0-9]{1,3}\\]){0,40}") {
-            let units: Vec<u16> = words.encode_utf16().collect();
-            for (n, start, end) in numbers(&words) {
-                let slice = String::from_utf16(&units[start..end]).expect("whole characters");
-                let number = slice.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).expect("brackets");
-                prop_assert_eq!(number.parse::<u32>().expect("a number"), n);
-            }
-        }
     }
 }
