@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn brackets_in_code_are_no_numbers() {
         assert_eq!(places("Take `list[1]` [1]."), [(1, 15, 18)]);
-        assert_eq!(places("So [1]:\n```c\nx[1] = y[2];\n```\nDone [2]."), [(1, 3, 6), (2, 36, 39)]);
+        assert_eq!(places("So [1]:\n```c\nx[1] = y[2];\n```\nDone [2]."), [(1, 3, 6), (2, 35, 38)]);
         // What is not closed ends with its line.
         assert_eq!(places("A ` tick [1]\nand [2]"), [(2, 17, 20)]);
         assert_eq!(places("``a[1]``[1]"), [(1, 8, 11)]);

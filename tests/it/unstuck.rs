@@ -246,6 +246,30 @@ async fn a_document_whose_vectors_are_made_is_not_given_up_for_crashes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn documents_that_were_in_hand_together_are_not_soon_given_up_for_crashes() {
+    let rig = Rig::start().await;
+    let (db, owner) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await);
+    for n in 0..20 {
+        rig.submit(owner, &format!("{n}.txt"), format!("The pump {n} holds 4 bar.").as_bytes()).await;
+    }
+    let crash = async |most| {
+        let held = jobs::claim(&db, WorkerId::new(), Step::Read, most, 1 << 20, &[]).await.unwrap().len();
+        jobs::recover(&db, true).await.unwrap();
+        held
+    };
+    for _ in 0..40 {
+        assert_eq!(crash(20).await, 20, "one was given up");
+    }
+    // Of those that are always in hand when a worker ends, few at a time.
+    for _ in 0..10 {
+        crash(2).await;
+    }
+    let given_up = "select count(*) from documents where stage = 'failed' and failure_code = 'abandoned'";
+    assert_eq!((count(&rig, given_up).await, crash(20).await), (2, 18));
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_administrator_sees_everybodys_jobs_and_nobody_else_does() {
     let app = TestApp::start().await;
     let ada = Person::new(&app, "ada").await;

@@ -28,9 +28,15 @@ use crate::scope::Scope;
 pub const LEASE: Duration = Duration::from_secs(30);
 /// Tries of a step before a job is given up.
 pub const MAX_ATTEMPTS: i32 = 3;
-/// Workers that may vanish with a job in hand before it is given up. More than
-/// tries, for it is mostly the worker's own end and not the document's doing.
-const MAX_ORPHANED: i32 = 10;
+/// What is held against a job when a worker vanishes that had few in hand, and when it
+/// had many: of these hardly one is what ended it. A worker that starts takes few at
+/// first, so what ends it at once is soon among few.
+const BLAME: [i32; 2] = [10, 1];
+/// Jobs in hand that are few: two of the first batches.
+const FEW: i64 = 8;
+/// What may be held against a job before it is given up. That is more than tries, for
+/// it is mostly the worker's own end and not the document's doing.
+const MOST_BLAME: i32 = 100;
 
 /// What is to be done next with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
@@ -262,7 +268,8 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Ve
 /// Puts back what vanished workers held: all whose lease has run out, or, with
 /// `every`, all that are held. That one is for a process that knows it is the
 /// only one. A job that outlived too many workers while it was read is given up,
-/// and its document with it: its file may be what ended them. Texts that are
+/// and its document with it: its file may be what ended them, the more likely the
+/// fewer others were in hand. Texts that are
 /// embedded are bounded, and hundreds of them are in hand at once. Returns how many
 /// were put back.
 ///
@@ -271,20 +278,25 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Ve
 pub async fn recover(db: impl PgExecutor<'_>, every: bool) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"
-        with held as materialized (
-            select job.id, job.orphaned + case when job.step = 'read' then 1 else 0 end as tries
+        with in_hand as (
+            select worker_id, count(*) as jobs from jobs where state = 'running' and step = 'read' group by worker_id
+        ),
+        held as materialized (
+            select job.id, job.orphaned + case when job.step = 'embed' then 0 when in_hand.jobs <= $4 then $5 else $6 end
+                as blame
             from jobs job
             join documents d on d.id = job.document_id
+            left join in_hand on in_hand.worker_id = job.worker_id
             where job.state = 'running' and ($1 or job.lease_until <= now())
             for no key update of d skip locked
             for update of job skip locked
         ),
         lost as (
             update jobs
-            set state = case when tries < $2 then 'waiting' else 'dead' end,
-                orphaned = tries, worker_id = null, lease_until = null,
-                failure_code = case when tries < $2 then failure_code else 'abandoned' end,
-                failure_message = case when tries < $2 then failure_message else $3 end,
+            set state = case when blame < $2 then 'waiting' else 'dead' end,
+                orphaned = blame, worker_id = null, lease_until = null,
+                failure_code = case when blame < $2 then failure_code else 'abandoned' end,
+                failure_message = case when blame < $2 then failure_message else $3 end,
                 updated_at = now()
             from held
             where jobs.id = held.id
@@ -299,11 +311,12 @@ pub async fn recover(db: impl PgExecutor<'_>, every: bool) -> sqlx::Result<i64> 
         select count(*) as "count!" from lost where state = 'waiting'
         "#,
         every,
-        MAX_ORPHANED,
-        format!(
-            "the worker ended {MAX_ORPHANED} times while it had this document in hand; leave it out, \
-             or run `footnote jobs retry` once the cause is found"
-        ),
+        MOST_BLAME,
+        "the worker ended again and again while it had this document in hand; leave it out, \
+         or run `footnote jobs retry` once the cause is found",
+        FEW,
+        BLAME[0],
+        BLAME[1],
     )
     .fetch_one(db)
     .await
