@@ -31,6 +31,7 @@ pub mod credentials;
 pub mod error;
 pub mod eval;
 pub mod figures;
+mod folding;
 pub mod http;
 pub mod ids;
 pub mod jobs;

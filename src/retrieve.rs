@@ -4,6 +4,7 @@
 //! index, load what the scope may see, drop near-duplicates, join neighbours.
 
 mod duplicates;
+mod phrase;
 mod rerank;
 mod whole;
 
@@ -26,6 +27,7 @@ use utoipa::ToSchema;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, DocumentId, RevisionId};
 use crate::reranker::Reranker;
+use phrase::Phrase;
 
 pub use whole::beginnings;
 
@@ -67,6 +69,10 @@ pub struct Scores {
     pub dense: Option<f32>,
     /// BM25.
     pub sparse: Option<f32>,
+    /// 1 where all that was looked for stands as it is, word for word; it counts before
+    /// `fused`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phrase: Option<f32>,
     /// By the reranker, where one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rerank: Option<f32>,
@@ -75,7 +81,7 @@ pub struct Scores {
 impl Scores {
     /// What counts in the end.
     fn last(&self) -> f32 {
-        self.rerank.unwrap_or(self.fused)
+        self.rerank.unwrap_or(self.fused + self.phrase.unwrap_or_default())
     }
 }
 
@@ -136,11 +142,20 @@ struct Candidate {
 pub async fn retrieve(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Retrieved> {
     let limit = query.limit.clamp(1, MAX_LIMIT);
     // Some are dropped as duplicates, some are joined.
-    let (hits, embed, search) = hits(corpus, scope, query, 2 * limit + 8).await?;
+    let most = 2 * limit + 8;
+    let phrase = Phrase::of(&query.text).filter(|_| query.mode != Mode::Dense);
+    let wanted = if phrase.is_some() { most.max(phrase::HITS) } else { most };
+    let (mut hits, embed, search) = hits(corpus, scope, query, wanted).await?;
+    if phrase.is_some() {
+        hits = phrase::likely(hits, most);
+    }
     let started = Instant::now();
     // One connection for both: to take one costs as much as to ask something.
     let mut db = corpus.db.acquire().await?;
     let mut found = load(&mut db, scope, hits).await?;
+    if let Some(phrase) = &phrase {
+        found = phrase.first(found, most);
+    }
     if let Some(reranker) = &query.reranker {
         // Nothing is held while others think.
         drop(db);
@@ -215,7 +230,7 @@ async fn load(db: &mut PgConnection, scope: Scope, hits: Vec<Hit>) -> Result<Vec
         visible.into_iter().map(|chunk| ((chunk.revision, chunk.ordinal), chunk)).collect();
     let candidates = hits.into_iter().filter_map(|hit| {
         let chunk = visible.remove(&(hit.revision, ordinal(hit.ordinal)))?;
-        let scores = Scores { fused: hit.score, dense: hit.dense, sparse: hit.sparse, rerank: None };
+        let scores = Scores { fused: hit.score, dense: hit.dense, sparse: hit.sparse, ..Scores::default() };
         Some(Candidate { chunk, scores })
     });
     Ok(candidates.collect())

@@ -31,6 +31,38 @@ async fn words_and_meaning_find_what_they_should() {
 }
 
 #[tokio::test]
+async fn what_is_put_in_word_for_word_is_found_where_it_stands() {
+    let app = TestApp::start().await;
+    let collection = app.collection("letters").await;
+    for n in 0..40 {
+        let text = format!("You hear from us, and we look forward to you. Forward looking to hearing you, number {n}.");
+        app.text(&collection, &format!("lure-{n}"), &text).await;
+    }
+    let filling = "The delivery of the pumps was late, and the gauge on the third valve has to be replaced. ".repeat(6);
+    let letter = format!("{filling}We look forward to hearing from you.\n{filling}");
+    app.text(&collection, "letter", &letter).await;
+    app.settled(&collection).await;
+    let search = async |query: &str, mode: &str| {
+        app.post("/api/v1/search", &json!({ "query": query, "mode": mode, "limit": 3 })).await.json()
+    };
+    for query in ["look forward to hearing from you", "who wrote “forward to hearing from you”?"] {
+        let found = search(query, "hybrid").await;
+        assert_eq!((keys(&found)[0], &found["passages"][0]["scores"]["phrase"]), ("letter", &json!(1.0)), "{found}");
+        let scores: Vec<f64> =
+            found["passages"].as_array().unwrap().iter().map(|passage| passage["score"].as_f64().unwrap()).collect();
+        assert!(scores.is_sorted_by(|a, b| a >= b) && scores.len() > 1, "{found}");
+    }
+    // Neither a question nor meaning alone looks for it.
+    for (query, mode) in
+        [("Do you look forward to hearing from you?", "hybrid"), ("look forward to hearing from you", "dense")]
+    {
+        let found = search(query, mode).await;
+        assert!(keys(&found)[0].starts_with("lure") && !found.to_string().contains("phrase"), "{found}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_passage_is_the_exact_range_of_its_revision() {
     let app = TestApp::start().await;
     let collection = app.collection("c").await;

@@ -1,11 +1,9 @@
 //! What a question asks for: its words, the kind of answer, and the numbers,
-//! codes and names in it. Imports nothing of its own but the type of a source.
+//! codes and names in it. Imports the type of a source.
 
 use std::collections::HashSet;
 
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
-
+use crate::folding::folded;
 use crate::llm::Source;
 
 /// Words behind `how` that ask for a number.
@@ -69,13 +67,6 @@ impl Question {
         let texts: Vec<String> = texts.collect();
         self.codes.iter().any(|code| !texts.iter().any(|text| text.contains(&format!(" {code} "))))
     }
-}
-
-/// A text's words in small letters and without marks, one space between them.
-pub(super) fn folded(text: &str) -> String {
-    let plain: String = text.nfkd().filter(|c| !is_combining_mark(*c)).collect();
-    let words = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a text has a number or a date that is not in the question.

@@ -8,8 +8,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::question::{Question, folded, holds_number};
+use super::question::{Question, holds_number};
 use super::units::{self, Unit};
+use crate::folding::folded;
 use crate::llm::Source;
 
 /// How sure the answerer must be unless configured otherwise. A lower one
