@@ -3,27 +3,31 @@
 //! The new model has as many dimensions as the old one and sees nothing but the
 //! topic's number: a search that mixed the two would not be refused, it would
 //! find the wrong document. `FOOTNOTE_KILLS` sets how often the command is
-//! killed on its way (3 unless set).
+//! killed on its way (3 unless set), `FOOTNOTE_REINDEXES` how often the model changes
+//! under searches (2 unless set), and `FOOTNOTE_SEARCHES` how many searches there are
+//! in a second meanwhile (20 unless set).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{Json, Router, routing::post};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::canaries::until;
 use crate::command::{Footnote, write};
 use crate::counting::{Counting, Faults};
 use crate::harness::{TestApp, folder};
+use crate::random::number;
 
 /// As the default model has.
 const DIMENSIONS: usize = 384;
 /// Of which there is one document each.
 const TOPICS: usize = 60;
-/// Between two searches: twenty a second.
-const PAUSE: Duration = Duration::from_millis(50);
+/// Who search at once.
+const SEARCHERS: u32 = 4;
 
 /// A text that the new model's provider refuses.
 const REFUSED: &str = "the sentence that nobody may embed";
@@ -77,9 +81,9 @@ fn text(number: usize) -> String {
 
 /// Finds topics by their meaning, again and again, until told to stop. Returns
 /// how many searches there were; panics at one that fails or finds another.
-async fn search_on(app: Router, stop: Arc<AtomicBool>, searches: Arc<AtomicUsize>) {
+async fn search_on(app: Router, pause: Duration, stop: Arc<AtomicBool>, searches: Arc<AtomicUsize>) {
     use tower::ServiceExt;
-    let mut ticks = tokio::time::interval(PAUSE);
+    let mut ticks = tokio::time::interval(pause);
     for number in (10..TOPICS).cycle() {
         if stop.load(Ordering::Acquire) {
             return;
@@ -144,7 +148,13 @@ async fn the_model_changes_under_searches_and_goes_back() {
     assert_eq!(model(&app).await, old, "the index goes on with the model that it was built with");
 
     let (stop, searches) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let searching = tokio::spawn(search_on(app.router.clone(), Arc::clone(&stop), Arc::clone(&searches)));
+    let (changes, rate) = (number("FOOTNOTE_REINDEXES", 2), number("FOOTNOTE_SEARCHES", 20));
+    let pause = SEARCHERS * Duration::from_secs(1) / u32::try_from(rate).unwrap();
+    let mut searching = JoinSet::new();
+    for _ in 0..SEARCHERS {
+        searching.spawn(search_on(app.router.clone(), pause, Arc::clone(&stop), Arc::clone(&searches)));
+    }
+    let began = Instant::now();
     step(&app, "begin").await;
     // What changes while it is built.
     app.delete(&format!("/api/v1/documents/{}", ids[3])).await;
@@ -176,9 +186,26 @@ async fn the_model_changes_under_searches_and_goes_back() {
     app.settled(&collection).await;
     assert_eq!(found(&app, 201).await, ["topic-201"]);
     assert_ne!(found(&app, 4).await, ["topic-4"], "it was deleted");
+    for change in 2..changes {
+        // Somebody writes meanwhile.
+        let number = 202 + usize::try_from(change).unwrap();
+        app.text(&collection, &format!("topic-{number}"), &text(number)).await;
+        step(&app, "back").await;
+        built(&app).await;
+        step(&app, "switch").await;
+        app.settled(&collection).await;
+        assert_eq!(found(&app, number).await, [format!("topic-{number}")]);
+    }
     stop.store(true, Ordering::Release);
-    searching.await.expect("no search failed, none mixed the models");
-    eprintln!("{} searches while the model changed twice", searches.load(Ordering::Relaxed));
+    while let Some(searched) = searching.join_next().await {
+        searched.expect("no search failed, none mixed the models");
+    }
+    eprintln!(
+        "{} searches in {:?} while the model changed {} times",
+        searches.load(Ordering::Relaxed),
+        began.elapsed(),
+        changes.max(2)
+    );
     agrees_and_is_discarded(&app).await;
     app.stop().await;
 }
@@ -289,7 +316,7 @@ async fn a_text_that_the_new_model_refuses_stops_nothing_and_is_found_by_its_wor
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_on_the_way_to_another_model_the_old_one_serves_and_the_way_goes_on() {
-    let kills: u64 = std::env::var("FOOTNOTE_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3);
+    let kills = number("FOOTNOTE_KILLS", 3);
     let url = format!("http://{}/v1", provider().await);
     let done = tokio::task::spawn_blocking(move || {
         let (footnote, files) = (Footnote::new(), folder());
