@@ -128,6 +128,12 @@ impl Allowances {
         self.regular.limit_documents() || self.guest.limit_documents()
     }
 
+    /// The same for those of one tier.
+    #[must_use]
+    pub fn limit_documents_of(&self, tier: Tier) -> bool {
+        self.of(tier).limit_documents()
+    }
+
     /// Refuses what takes an owner beyond a limit, or further beyond one. What
     /// takes less than before is never refused, whatever the limits are now.
     ///

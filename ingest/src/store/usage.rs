@@ -48,9 +48,16 @@ impl Gate {
         quotas: Allowances,
         owners: impl IntoIterator<Item = UserId>,
     ) -> sqlx::Result<Self> {
-        let mut owners: Vec<UserId> = if quotas.limit_documents() { owners.into_iter().collect() } else { Vec::new() };
+        let named: HashSet<UserId> =
+            if quotas.limit_documents() { owners.into_iter().collect() } else { HashSet::new() };
+        let mut owners = Vec::new();
+        for owner in named {
+            // Whoever has no limits is not counted, and waits for nobody.
+            if quotas.limit_documents_of(tier(&mut **tx, Scope::stored(owner)).await?) {
+                owners.push(owner);
+            }
+        }
         owners.sort_unstable_by_key(|owner| owner.0);
-        owners.dedup();
         if owners.is_empty() {
             return Ok(Self { quotas, before: HashMap::new() });
         }
