@@ -146,8 +146,8 @@ pub async fn retrieve(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Re
     let phrase = Phrase::of(&query.text).filter(|_| query.mode != Mode::Dense);
     let wanted = if phrase.is_some() { most.max(phrase::HITS) } else { most };
     let (mut hits, embed, search) = hits(corpus, scope, query, wanted).await?;
-    if phrase.is_some() {
-        hits = phrase::likely(hits, most);
+    if let Some(phrase) = &phrase {
+        hits = phrase.likely(hits, most);
     }
     let started = Instant::now();
     // One connection for both: to take one costs as much as to ask something.

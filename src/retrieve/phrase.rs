@@ -16,19 +16,13 @@ const ABOVE: f32 = 1.0;
 /// Who holds all words of a query has at least this share of the best score by words.
 const SHARE: f32 = 0.5;
 
-/// What must stand in a passage, each folded.
+/// What must stand in a passage.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Phrase(Vec<String>);
-
-/// The first `most` hits, and of the others those that may hold it.
-pub(super) fn likely(mut hits: Vec<Hit>, most: usize) -> Vec<Hit> {
-    let enough = SHARE * hits.iter().filter_map(|hit| hit.sparse).fold(0.0, f32::max);
-    let mut place = 0;
-    hits.retain(|hit| {
-        place += 1;
-        place <= most || hit.sparse.is_some_and(|score| score >= enough)
-    });
-    hits
+pub(super) struct Phrase {
+    /// Each folded.
+    parts: Vec<String>,
+    /// Whether it is all of the query.
+    is_all: bool,
 }
 
 impl Phrase {
@@ -46,27 +40,42 @@ impl Phrase {
             .filter(|part| !part.is_empty())
             .collect();
         if !quoted.is_empty() {
-            return Some(Self(quoted));
+            return Some(Self { parts: quoted, is_all: false });
         }
         let words = folded(query);
         let may_stand = !query.trim_end().ends_with(['?', '？']) && WORDS.contains(&words.split(' ').count());
-        may_stand.then_some(Self(vec![words]))
+        may_stand.then_some(Self { parts: vec![words], is_all: true })
+    }
+
+    /// The first `most` hits, and of the others those that may hold it.
+    pub(super) fn likely(&self, mut hits: Vec<Hit>, most: usize) -> Vec<Hit> {
+        let best = hits.iter().filter_map(|hit| hit.sparse).fold(0.0, f32::max);
+        let mut place = 0;
+        hits.retain(|hit| {
+            place += 1;
+            place <= most || self.may_be_held(hit.sparse, best)
+        });
+        hits
+    }
+
+    /// By the scores for all words of the query, which tell little of a part of it.
+    fn may_be_held(&self, score: Option<f32>, best: f32) -> bool {
+        !self.is_all || score.is_some_and(|score| score >= SHARE * best)
     }
 
     fn stands_in(&self, text: &str) -> bool {
         let text = format!(" {} ", folded(text));
-        self.0.iter().all(|part| text.contains(&format!(" {part} ")))
+        self.parts.iter().all(|part| text.contains(&format!(" {part} ")))
     }
 
     /// The candidates that hold it first, and of the others the first `most` as they
     /// came.
     pub(super) fn first(&self, candidates: Vec<Candidate>, most: usize) -> Vec<Candidate> {
-        let enough = SHARE * candidates.iter().filter_map(|candidate| candidate.scores.sparse).fold(0.0, f32::max);
+        let best = candidates.iter().filter_map(|candidate| candidate.scores.sparse).fold(0.0, f32::max);
         let mut others = 0;
         let (mut holding, mut rest) = (Vec::new(), Vec::new());
         for mut candidate in candidates {
-            let may_hold = candidate.scores.sparse.is_some_and(|score| score >= enough);
-            if may_hold && self.stands_in(&candidate.chunk.text) {
+            if self.may_be_held(candidate.scores.sparse, best) && self.stands_in(&candidate.chunk.text) {
                 candidate.scores.phrase = Some(ABOVE);
                 holding.push(candidate);
             } else if others < most {
@@ -84,7 +93,7 @@ mod tests {
     use super::*;
 
     fn parts(query: &str) -> Option<Vec<String>> {
-        Phrase::of(query).map(|phrase| phrase.0)
+        Phrase::of(query).map(|phrase| phrase.parts)
     }
 
     #[test]

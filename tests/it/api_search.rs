@@ -45,7 +45,12 @@ async fn what_is_put_in_word_for_word_is_found_where_it_stands() {
     let search = async |query: &str, mode: &str| {
         app.post("/api/v1/search", &json!({ "query": query, "mode": mode, "limit": 3 })).await.json()
     };
-    for query in ["look forward to hearing from you", "who wrote “forward to hearing from you”?"] {
+    for query in [
+        "look forward to hearing from you",
+        "who wrote “forward to hearing from you”?",
+        // The other words weigh more.
+        "hear us, looking, number 17: “forward to hearing from you”",
+    ] {
         let found = search(query, "hybrid").await;
         assert_eq!((keys(&found)[0], &found["passages"][0]["scores"]["phrase"]), ("letter", &json!(1.0)), "{found}");
         let scores: Vec<f64> =

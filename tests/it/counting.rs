@@ -118,8 +118,8 @@ async fn embeddings(State(state): State<Arc<(Faults, Mutex<Ledger>)>>, Json(body
     }
     if let Some(status) = ledger.fault(faults, &texts) {
         ledger.refused += 1;
-        let error = json!({ "error": { "message": "not now", "type": "rate_limit_error" } });
-        return (status, [("retry-after", "1")], Json(error)).into_response();
+        // As what stands before a provider does.
+        return (status, [("retry-after", "1")], "not now").into_response();
     }
     let row =
         |(index, text): (usize, &String)| json!({ "object": "embedding", "index": index, "embedding": vector(text) });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::request::Builder;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::canaries::until;
 use crate::harness::{TestApp, folder, request};
@@ -82,6 +82,40 @@ async fn whose_scans_take_long_holds_nobody_else_up() {
     app.settled(&scans).await;
     let progress = app.get(&format!("/api/v1/collections/{scans}")).await.json()["progress"].clone();
     assert_eq!((&progress["done"], &progress["failed"]), (&json!(12), &json!(0)), "{progress}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn beside_scans_that_take_long_small_files_are_read_many_at_a_time() {
+    let folder = folder();
+    let end = folder.path().join("end");
+    let script = format!("until test -e {}; do sleep 0.1; done; echo 'The heron eats fish.'", end.display());
+    let recognise = command(folder.path(), &script);
+    let app = TestApp::with(|settings| settings.ocr_command = Some(recognise)).await;
+    let collection = app.collection("main").await;
+    // One less than one owner may have at once.
+    let scans = 2 * std::thread::available_parallelism().unwrap().get() - 1;
+    for n in 0..scans {
+        upload(&app, &collection, &format!("{n}.pdf"), &format!("\n% {n}\n")).await;
+    }
+    let running = "select count(*) from jobs where state = 'running' and step = 'read'";
+    let one = async |query| sqlx::query_scalar::<_, i64>(query).fetch_one(&app.db).await.unwrap();
+    until("scans", async || (one(running).await == i64::try_from(scans).unwrap()).then_some(())).await;
+    let before = one("select last_value from job_fences").await;
+    let notes: Vec<Value> =
+        (0..200).map(|n| json!({ "key": format!("{n}.txt"), "text": format!("Gauge {n}.") })).collect();
+    let path = format!("/api/v1/collections/{collection}/documents");
+    for note in &notes {
+        assert_eq!(app.post(&path, note).await.status, StatusCode::ACCEPTED);
+    }
+    let done = "select count(*) from documents where stage = 'done'";
+    until("notes", async || (one(done).await == 200).then_some(())).await;
+    // To read and to embed each; those that were claimed in vain are few.
+    let claimed = one("select last_value from job_fences").await - before;
+    assert!(claimed < 800, "{claimed} claims");
+
+    std::fs::write(&end, "").unwrap();
+    app.settled(&collection).await;
     app.stop().await;
 }
 

@@ -101,16 +101,32 @@ async fn a_worker_whose_lease_ran_out_may_not_commit() {
     let mut tx = db.begin().await.unwrap();
     assert!(jobs::hold(&mut tx, &frozen).await.unwrap().is_empty());
     tx.rollback().await.unwrap();
-    assert!(jobs::renew(&db, &frozen).await.unwrap().is_empty());
+    assert!(jobs::renew(&db, &frozen, false).await.unwrap().is_empty());
     assert_eq!(jobs::recover(&db, false).await.unwrap(), 1);
     let second = claim().await;
     let mut tx = db.begin().await.unwrap();
     assert!(jobs::hold(&mut tx, &frozen).await.unwrap().is_empty());
     assert_eq!(jobs::hold(&mut tx, &second).await.unwrap(), [second[0].id]);
     tx.rollback().await.unwrap();
+    assert!(jobs::renew(&db, &frozen, true).await.unwrap().is_empty());
     // A late release takes nothing away from who holds it now.
     jobs::release(&db, &frozen).await.unwrap();
     assert!(claim().await.is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_cut_off_from_the_database_keeps_what_nobody_took() {
+    let rig = Rig::start().await;
+    let (db, owner) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await);
+    rig.submit(owner, "a.txt", b"One.").await;
+    let claims = jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20, &[]).await.unwrap();
+    sqlx::query("update jobs set lease_until = now() - interval '1 minute'").execute(&db).await.unwrap();
+    assert_eq!(jobs::renew(&db, &claims, true).await.unwrap(), [claims[0].id]);
+    assert_eq!(jobs::recover(&db, false).await.unwrap(), 0);
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(jobs::hold(&mut tx, &claims).await.unwrap(), [claims[0].id]);
+    tx.rollback().await.unwrap();
     rig.stop().await;
 }
 

@@ -97,7 +97,9 @@ async fn a_text_that_the_embedder_refuses_stops_nobody_elses() {
     let app = with_embedder(&embedder).await;
     let collection = app.collection("c").await;
     let (herons, jazz) = ("The heron stands in the water. ".repeat(40), "Jazz zigzags, zebras quiz. ".repeat(40));
-    let text = format!("# Herons\n\nThis is {REFUSED}. {herons}\n\n# Zoo\n\n{jazz}\n");
+    // More between the two than is embedded together.
+    let gauges: String = (0..30_000).map(|n| format!("Gauge {n} shows {} bar.\n\n", n % 7)).collect();
+    let text = format!("# Herons\n\nThis is {REFUSED}. {herons}\n\n# Gauges\n\n{gauges}# Zoo\n\n{jazz}\n");
     let bad = app.text(&collection, "bad.md", &text).await;
     for n in 0..20 {
         app.text(&collection, &format!("{n}.txt"), &format!("The gauge {n} shows 4 bar.")).await;
@@ -105,6 +107,8 @@ async fn a_text_that_the_embedder_refuses_stops_nobody_elses() {
     app.settled(&collection).await;
     let found = app.get(&format!("/api/v1/documents/{bad}")).await.json();
     assert_eq!((&found["stage"], &found["failure_code"]), (&json!("failed"), &json!("embedding_refused")), "{found}");
+    let (chunks, embedded) = (found["chunks"].as_i64().unwrap(), found["embedded"].as_i64().unwrap());
+    assert!(chunks > 600 && embedded == chunks - 1, "{found}");
     let done = app.get(&format!("/api/v1/documents?collection={collection}&status=done")).await.json();
     assert_eq!(done["items"].as_array().unwrap().len(), 20);
     // Its words are found.

@@ -46,13 +46,15 @@ pub struct Batches {
     interactive: bool,
     waiting: VecDeque<Texts>,
     running: JoinSet<(Texts, Result<Vec<Vec<f32>>>)>,
+    /// No more are begun.
+    failed: bool,
 }
 
 impl Batches {
     pub(super) fn new(embedder: Embedder, texts: Vec<String>, interactive: bool) -> Self {
         let (most, bytes) = batch_size(&embedder);
         let waiting = length_sorted(texts, most, bytes).into();
-        Self { embedder, interactive, waiting, running: JoinSet::new() }
+        Self { embedder, interactive, waiting, running: JoinSet::new(), failed: false }
     }
 
     /// The next batch that is done; `None` after the last. A batch that is refused
@@ -67,6 +69,7 @@ impl Batches {
                 Err(error) => (Vec::new(), Err(error.into())),
             };
             let done = match done {
+                Err(Error::EmbedderRefused(_)) if self.failed => continue,
                 Err(Error::EmbedderRefused(reason)) => self.refused(texts, reason).await,
                 done => done.and_then(|vectors| placed(&texts, vectors)).map(Some),
             };
@@ -78,6 +81,7 @@ impl Batches {
                 }
                 Ok(None) => {}
                 Err(error) => {
+                    self.failed = true;
                     self.waiting.clear();
                     return Some(Err(error));
                 }
@@ -102,31 +106,27 @@ impl Batches {
         }
     }
 
-    /// Finds out why: there may be too many texts for one request (providers take
-    /// from 10 to 2,048), one of them may be too long or not to be embedded, or
-    /// nothing is taken at all: then no text is at fault.
+    /// Finds out why by plain words: there may be too many texts for one request
+    /// (providers take from 10 to 2,048), one of them may be too long or not to be
+    /// embedded, or nothing is taken at all: then no text is at fault.
     async fn refused(&mut self, texts: Texts, reason: String) -> Result<Option<Batch>> {
-        let plain = self.embedder.batch(vec![PLAIN.to_owned(); texts.len()], true).await;
-        match (plain, texts.as_slice()) {
-            (Ok(_), &[(place, _)]) => Ok(Some(Batch::Refused { place, reason })),
-            (Ok(_), _) => {
-                self.halve(texts);
-                Ok(None)
-            }
+        match (self.takes_words(texts.len()).await, texts.as_slice()) {
+            (Ok(()), &[(place, _)]) => return Ok(Some(Batch::Refused { place, reason })),
+            (Ok(()), _) => {}
             (Err(Error::EmbedderRefused(_)), [_, _, ..]) => {
+                self.takes_words(1).await?;
                 if let Embedder::Provider(provider) = &self.embedder {
                     provider.takes_fewer_than(texts.len());
                 }
-                self.halve(texts);
-                Ok(None)
             }
-            (Err(error), _) => {
-                if let Embedder::Provider(provider) = &self.embedder {
-                    provider.takes_any_number();
-                }
-                Err(error)
-            }
+            (Err(error), _) => return Err(error),
         }
+        self.halve(texts);
+        Ok(None)
+    }
+
+    async fn takes_words(&self, count: usize) -> Result<()> {
+        self.embedder.batch(vec![PLAIN.to_owned(); count], self.interactive).await.map(drop)
     }
 
     fn halve(&mut self, mut texts: Texts) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::middleware::ReqwestService;
-use async_openai::middleware::retry::OpenAIRetryLayer;
+use async_openai::middleware::retry::SimpleRetryPolicy;
 use async_openai::types::embeddings::{CreateEmbeddingRequestArgs, EmbeddingInput};
 use secrecy::{ExposeSecret, SecretString};
 use tower::ServiceBuilder;
@@ -58,10 +58,11 @@ impl ProviderEmbedder {
     pub async fn connect(config: ProviderConfig) -> Result<Self> {
         let key = config.api_key.as_ref().map(|key| key.expose_secret().to_owned()).unwrap_or_default();
         let openai = OpenAIConfig::new().with_api_base(&config.base_url).with_api_key(key);
-        // What is refused keeps its status, once it is not tried again.
+        // What is refused keeps its status, once it is not tried again. The policy
+        // does not look into bodies, which are not OpenAI's everywhere.
         let transport = ServiceBuilder::new()
             .and_then(refusal::told)
-            .layer(OpenAIRetryLayer::default())
+            .retry(SimpleRetryPolicy::default())
             .service(ReqwestService::default());
         let mut embedder = Self {
             client: Client::with_config(openai).with_http_service(transport),
@@ -106,11 +107,6 @@ impl ProviderEmbedder {
         if self.most.fetch_min(texts.div_ceil(2), Ordering::Relaxed) >= texts {
             tracing::info!(model = %self.model, texts, "the embedding provider takes fewer texts at once");
         }
-    }
-
-    /// It was not the number that it refused.
-    pub(super) fn takes_any_number(&self) {
-        self.most.store(usize::MAX, Ordering::Relaxed);
     }
 
     /// Vectors of the texts, in their order; soon, if somebody waits for them.

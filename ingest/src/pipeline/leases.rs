@@ -3,8 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::contained;
 use crate::corpus::Corpus;
@@ -12,6 +14,9 @@ use crate::error::Result;
 use crate::fault::{self, Place};
 use crate::ids::JobId;
 use crate::store::jobs::{self, Claim, LEASE};
+
+/// Until what could not be renewed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The claims of one line. Cloning shares them.
 #[derive(Debug, Clone, Default)]
@@ -83,12 +88,23 @@ async fn give_back(corpus: &Corpus, claims: &[Claim]) -> Result<()> {
 pub(super) async fn heartbeat(corpus: Corpus, lines: Vec<Leases>, work: Arc<Notify>) {
     let mut tick = tokio::time::interval(LEASE / 3);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last = Instant::now();
     loop {
         tick.tick().await;
+        // Who was frozen, and not cut off from the database, has lost what ran out.
+        let awake = last.elapsed() < LEASE;
+        last = Instant::now();
+        let mut renewed = true;
         for leases in &lines {
-            if let Err(error) = contained(renew(&corpus, leases)).await {
+            if let Err(error) = contained(renew(&corpus, leases, awake)).await {
                 tracing::warn!(%error, "leases could not be renewed");
+                renewed = false;
             }
+        }
+        if !renewed {
+            // What ran out may be this process's own, and not a vanished worker's.
+            tick.reset_after(AGAIN);
+            continue;
         }
         match contained(async { Ok(jobs::recover(&corpus.db, false).await?) }).await {
             Ok(0) => {}
@@ -101,13 +117,13 @@ pub(super) async fn heartbeat(corpus: Corpus, lines: Vec<Leases>, work: Arc<Noti
     }
 }
 
-async fn renew(corpus: &Corpus, leases: &Leases) -> Result<()> {
+async fn renew(corpus: &Corpus, leases: &Leases, late: bool) -> Result<()> {
     fault::may_happen(Place::Renewing).await?;
     let held = leases.all();
     if held.is_empty() {
         return Ok(());
     }
-    let renewed: HashSet<JobId> = jobs::renew(&corpus.db, &held).await?.into_iter().collect();
+    let renewed: HashSet<JobId> = jobs::renew(&corpus.db, &held, late).await?.into_iter().collect();
     let lost: Vec<Claim> = held.into_iter().filter(|claim| !renewed.contains(&claim.id)).collect();
     if !lost.is_empty() {
         tracing::debug!(lost = lost.len(), "claims were finished or lost meanwhile");

@@ -26,8 +26,12 @@ const START: i32 = -1;
 /// What the embedder, the database or the index say.
 pub(crate) async fn restore(corpus: &Corpus, space: &Arc<Space>, current: &Current) -> Result<()> {
     let mut after = START;
-    while let Some((_, last)) = embedded(corpus, space, current.revision, after).await? {
+    while let Some((made, last)) = embedded(corpus, space, current.revision, after).await? {
         after = last;
+        // No vector is to be had of these any more.
+        let refused = made.refused.iter().map(|(chunk, _)| (chunk.revision, chunk.ordinal));
+        let (revisions, ordinals): (Vec<_>, Vec<_>) = refused.unzip();
+        chunks::mark_unembedded(&corpus.db, &revisions, &ordinals).await?;
     }
     let replaced = replace(corpus, space, current).await;
     if !stages::is_seen(&corpus.db, current.revision).await? {
@@ -43,10 +47,6 @@ async fn replace(corpus: &Corpus, space: &Arc<Space>, current: &Current) -> Resu
     while let Some((made, last)) = embedded(corpus, space, current.revision, after).await? {
         after = last;
         vectors::write(space, &made.window, made.vectors).await?;
-        // No vector is to be had of these any more.
-        let refused = made.refused.iter().map(|(chunk, _)| (chunk.revision, chunk.ordinal));
-        let (revisions, ordinals): (Vec<_>, Vec<_>) = refused.unzip();
-        chunks::mark_unembedded(&corpus.db, &revisions, &ordinals).await?;
     }
     Ok(())
 }

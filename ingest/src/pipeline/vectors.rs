@@ -44,6 +44,8 @@ pub(super) struct Line {
     unoptimised: usize,
     /// What is claimed, and which chunk of it was taken last.
     held: BTreeMap<JobId, (Claim, i32)>,
+    /// Of what is held, that of which the embedder refused a chunk, and why.
+    refused: HashMap<DocumentId, String>,
 }
 
 impl Rounds for Line {
@@ -56,6 +58,7 @@ impl Rounds for Line {
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
         let done = contained(self.embed_all(stop)).await;
         self.held.clear();
+        self.refused.clear();
         self.leases.release(&self.corpus).await;
         match done? {
             Round::Worked => Ok(Round::Worked),
@@ -68,7 +71,8 @@ impl Line {
     pub(super) fn new(corpus: Corpus, signals: Arc<Signals>) -> Self {
         // A store that was killed before it was optimised is optimised now.
         let leases = Leases::default();
-        Self { corpus, signals, leases, worker: WorkerId::new(), unoptimised: OPTIMISE_AFTER, held: BTreeMap::new() }
+        let (held, refused) = (BTreeMap::new(), HashMap::new());
+        Self { corpus, signals, leases, worker: WorkerId::new(), unoptimised: OPTIMISE_AFTER, held, refused }
     }
 
     pub(super) fn leases(&self) -> Leases {
@@ -110,12 +114,13 @@ impl Line {
             let Made { window, vectors, refused } = made;
             let corpus = self.corpus.clone();
             let stored = rights::spawn(async move { store(&corpus, &space, &claims, &window, vectors).await });
-            if !refused.is_empty() {
+            self.refused.extend(refused.into_iter().map(|(chunk, reason)| (chunk.document, reason)));
+            if self.refused.is_empty() {
+                storing = Some(stored);
+            } else {
                 self.forget(&stored.await??);
-                refuse(&self.corpus, self.held.values().map(|(claim, _)| *claim), &refused).await?;
-                break;
+                self.refuse().await?;
             }
-            storing = Some(stored);
         }
         if let Some(storing) = storing.take() {
             self.forget(&storing.await??);
@@ -165,6 +170,21 @@ impl Line {
                 self.leases.remove([claim]);
             }
         }
+    }
+
+    /// Counts what was refused against its documents, once each has its other vectors.
+    async fn refuse(&mut self) -> Result<()> {
+        let mut ended = Vec::new();
+        for (claim, last) in self.held.values() {
+            let Some(reason) = self.refused.get(&claim.document) else { continue };
+            if chunks::unembedded(&self.corpus.db, &[(claim.document, *last)], 1).await?.is_empty() {
+                refuse(&self.corpus, *claim, reason).await?;
+                ended.push(claim.id);
+            }
+        }
+        self.forget(&ended);
+        self.refused.retain(|document, _| self.held.values().any(|(claim, _)| claim.document == *document));
+        Ok(())
     }
 
     /// Nothing is left to embed of what is held: records that.

@@ -48,6 +48,9 @@ pub(super) struct Line {
     worker: WorkerId,
     pace: Pace,
     reading: Reading,
+    storing: Storing,
+    /// What was read, and is not stored yet.
+    unstored: Vec<Batch>,
 }
 
 impl Rounds for Line {
@@ -59,18 +62,24 @@ impl Rounds for Line {
 
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
         let done = contained(self.empty_queue(stop)).await;
+        let stored = contained(self.stored()).await;
+        let done = done.and_then(|worked| stored.map(|()| worked));
         if stop.is_cancelled() || matches!(done, Err(Error::ChangedOver)) {
             self.reading = Reading::new(self.corpus.clone());
+            self.unstored.clear();
         }
-        self.leases.release_but(&self.corpus, &self.reading.claims()).await;
+        let mut kept = self.reading.claims();
+        kept.extend(self.unstored.iter().flat_map(Batch::claims));
+        self.leases.release_but(&self.corpus, &kept).await;
         done
     }
 }
 
 impl Line {
     pub(super) fn new(corpus: Corpus, signals: Arc<Signals>) -> Self {
-        let reading = Reading::new(corpus.clone());
-        Self { corpus, signals, leases: Leases::default(), worker: WorkerId::new(), pace: Pace::new(), reading }
+        let (leases, reading) = (Leases::default(), Reading::new(corpus.clone()));
+        let (worker, storing) = (WorkerId::new(), Storing::default());
+        Self { corpus, signals, leases, worker, pace: Pace::new(), reading, storing, unstored: Vec::new() }
     }
 
     pub(super) fn leases(&self) -> Leases {
@@ -80,8 +89,13 @@ impl Line {
     /// The next batch is read while the last one is stored.
     async fn empty_queue(&mut self, stop: &CancellationToken) -> Result<Round> {
         let mut worked = Round::Idle;
-        let mut storing = Storing::default();
         let work = Arc::clone(&self.corpus.work);
+        // What the last round could not store; no more is read before it is.
+        while !self.unstored.is_empty() {
+            worked = Round::Worked;
+            self.store_next();
+            self.stored().await?;
+        }
         while !stop.is_cancelled() {
             // Registered before the claim: what comes in during it is not missed.
             let woken = work.notified();
@@ -96,7 +110,7 @@ impl Line {
                 break;
             } else {
                 // All that is left takes long: nothing waits for it.
-                storing.end().await?;
+                self.stored().await?;
                 self.rest();
                 tokio::select! {
                     batch = self.reading.next() => batch,
@@ -105,16 +119,12 @@ impl Line {
                     () = stop.cancelled() => break,
                 }
             };
-            storing.end().await?;
-            if !batch.is_empty() {
-                storing.begin(self, Arc::clone(self.reading.space()), batch);
-            }
-            if let Err(unavailable) = self.reading.check() {
-                storing.end().await?;
-                return Err(unavailable);
-            }
+            self.unstored.push(batch);
+            self.stored().await?;
+            self.store_next();
+            self.reading.check()?;
         }
-        storing.end().await?;
+        self.stored().await?;
         if worked == Round::Idle {
             self.rest();
         }
@@ -155,6 +165,22 @@ impl Line {
         Ok(batch)
     }
 
+    /// Begins to store what was read last.
+    fn store_next(&mut self) {
+        if let Some(batch) = self.unstored.pop().filter(|batch| !batch.is_empty()) {
+            let (leases, signals) = (self.leases.clone(), Arc::clone(&self.signals));
+            self.storing.begin(self.corpus.clone(), Arc::clone(self.reading.space()), leases, signals, batch);
+        }
+    }
+
+    /// Waits for what is being stored. What could not be is kept: to read it again may
+    /// take an hour.
+    async fn stored(&mut self) -> Result<()> {
+        let Err((error, batch)) = self.storing.end().await? else { return Ok(()) };
+        self.unstored.push(batch);
+        Err(error)
+    }
+
     /// Lets the vectors be made: nothing is queued, or nothing that can be read now.
     fn rest(&self) {
         if self.signals.words_busy.swap(false, Ordering::AcqRel) {
@@ -163,17 +189,23 @@ impl Line {
     }
 }
 
+/// What became of a batch; that which could not be stored comes back.
+type Stored = std::result::Result<(), (Error, Batch)>;
+
 /// The batch that is stored while the next is read.
 #[derive(Default)]
-struct Storing(Option<tokio::task::JoinHandle<Result<()>>>);
+struct Storing(Option<tokio::task::JoinHandle<Stored>>);
 
 impl Storing {
-    fn begin(&mut self, line: &Line, space: Arc<Space>, batch: Batch) {
-        let (corpus, leases, signals) = (line.corpus.clone(), line.leases.clone(), Arc::clone(&line.signals));
+    fn begin(&mut self, corpus: Corpus, space: Arc<Space>, leases: Leases, signals: Arc<Signals>, mut batch: Batch) {
         self.0 = Some(rights::spawn(async move {
-            let claims = batch.claims();
-            let chunks = store(&corpus, &space, batch).await?;
-            leases.remove(claims);
+            let chunks = match contained(store(&corpus, &space, &mut batch)).await {
+                Ok(chunks) => chunks,
+                Err(error) => return Err((error, batch)),
+            };
+            leases.remove(batch.claims());
+            // A round may last as long as something is read.
+            corpus.stalled.send_if_modified(|stalled| stalled.take().is_some());
             if signals.publish(chunks) {
                 corpus.work.notify_waiters();
             }
@@ -181,23 +213,22 @@ impl Storing {
         }));
     }
 
-    async fn end(&mut self) -> Result<()> {
+    async fn end(&mut self) -> Result<Stored> {
         match self.0.take() {
-            Some(storing) => storing.await?,
-            None => Ok(()),
+            Some(storing) => Ok(storing.await?),
+            None => Ok(Ok(())),
         }
     }
 }
 
 /// Stores a batch. Returns how many chunks of it are visible, at most.
-async fn store(corpus: &Corpus, space: &Arc<Space>, mut batch: Batch) -> Result<usize> {
-    publish::screen(corpus, &mut batch).await?;
+async fn store(corpus: &Corpus, space: &Arc<Space>, batch: &mut Batch) -> Result<usize> {
+    publish::screen(corpus, batch).await?;
     for refused in &batch.refused {
         refuse::refuse(corpus, refused).await?;
     }
-    let prepared: Vec<Arc<Prepared>> = batch.prepared.into_iter().map(Arc::new).collect();
-    match store_together(corpus, space, &prepared).await {
-        Err(error) if error.is_of_data() => store_apart(corpus, space, &prepared).await,
+    match store_together(corpus, space, &batch.prepared).await {
+        Err(error) if error.is_of_data() => store_apart(corpus, space, &batch.prepared).await,
         stored => stored,
     }
 }

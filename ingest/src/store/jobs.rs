@@ -235,11 +235,13 @@ pub async fn hold(tx: &mut sqlx::PgTransaction<'_>, claims: &[Claim]) -> sqlx::R
     .await
 }
 
-/// Prolongs the leases of claims that still hold, and says which those are.
+/// Prolongs the leases of claims that still hold, and says which those are. With `late`
+/// also of those that ran out and that nobody took over, as their fences tell: for who
+/// was awake all the time, but could not reach the database.
 ///
 /// # Errors
 /// What the database says.
-pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Vec<JobId>> {
+pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim], late: bool) -> sqlx::Result<Vec<JobId>> {
     let (ids, fences) = keys(claims);
     sqlx::query_scalar!(
         r#"
@@ -247,7 +249,7 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Ve
             select job.id
             from unnest($1::uuid[], $2::bigint[]) as claim (id, fence)
             join jobs job on job.id = claim.id and job.fence = claim.fence
-            where job.state = 'running' and job.lease_until > now()
+            where job.state = 'running' and ($4 or job.lease_until > now())
             order by job.document_id
             for update of job
         )
@@ -260,6 +262,7 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<Ve
         &ids as _,
         &fences,
         lease(),
+        late,
     )
     .fetch_all(db)
     .await

@@ -48,16 +48,8 @@ impl Gate {
         quotas: Allowances,
         owners: impl IntoIterator<Item = UserId>,
     ) -> sqlx::Result<Self> {
-        let named: HashSet<UserId> =
-            if quotas.limit_documents() { owners.into_iter().collect() } else { HashSet::new() };
-        let mut owners = Vec::new();
-        for owner in named {
-            // Whoever has no limits is not counted, and waits for nobody.
-            if quotas.limit_documents_of(tier(&mut **tx, Scope::stored(owner)).await?) {
-                owners.push(owner);
-            }
-        }
-        owners.sort_unstable_by_key(|owner| owner.0);
+        let owners: Vec<UserId> = if quotas.limit_documents() { owners.into_iter().collect() } else { Vec::new() };
+        let owners = limited(&mut **tx, quotas, &owners).await?;
         if owners.is_empty() {
             return Ok(Self { quotas, before: HashMap::new() });
         }
@@ -123,6 +115,30 @@ impl Gate {
         self.before = after;
         Ok(())
     }
+}
+
+/// Those of `owners` who have limits, each once, in the order of their ids. Nobody else
+/// is counted, or waits for a turn.
+///
+/// # Errors
+/// What the database says.
+pub async fn limited(db: impl PgExecutor<'_>, quotas: Allowances, owners: &[UserId]) -> sqlx::Result<Vec<UserId>> {
+    if owners.is_empty() {
+        return Ok(Vec::new());
+    }
+    let [regular, guest] = [Tier::Regular, Tier::Guest].map(|tier| quotas.limit_documents_of(tier));
+    sqlx::query_scalar!(
+        r#"
+        select id as "id: UserId" from users
+        where id = any($1) and case when kind = 'guest' then $3::bool else $2::bool end
+        order by id
+        "#,
+        owners as _,
+        regular,
+        guest,
+    )
+    .fetch_all(db)
+    .await
 }
 
 /// What the documents and pictures of owners take, and whose limits hold for

@@ -51,7 +51,7 @@ impl Prepared {
 /// What became of a batch of claims.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub prepared: Vec<Prepared>,
+    pub prepared: Vec<Arc<Prepared>>,
     pub refused: Vec<Refused>,
 }
 

@@ -28,9 +28,13 @@ pub(super) async fn screen(corpus: &Corpus, batch: &mut Batch) -> Result<()> {
         return Ok(());
     }
     let owners: Vec<UserId> = batch.prepared.iter().map(|document| document.queued.owner).collect();
+    let owners = usage::limited(&corpus.db, quotas, &owners).await?;
     let mut using = usage::of(&corpus.db, &owners).await?;
     for document in std::mem::take(&mut batch.prepared) {
-        let before = using.entry(document.queued.owner).or_default();
+        let Some(before) = using.get_mut(&document.queued.owner) else {
+            batch.prepared.push(document);
+            continue;
+        };
         let after = before.usage + growth(&document);
         match quotas.check(before, &after) {
             Ok(()) => {

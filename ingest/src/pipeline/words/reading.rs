@@ -31,7 +31,7 @@ const LINGERING: usize = 4;
 /// Bytes of files that are being read, from which on it is the same.
 const BYTES: usize = 256 << 20;
 
-type Read = (Claim, std::result::Result<Box<Prepared>, Refused>);
+type Read = (Claim, std::result::Result<Arc<Prepared>, Refused>);
 
 /// A file that is being read.
 struct File {
@@ -88,23 +88,29 @@ impl Reading {
     /// lanes, and once all lanes are taken of everybody who has one. None when nothing
     /// is to be claimed at all.
     pub(super) fn busy(&self) -> Option<Vec<UserId>> {
-        if self.is_closed() {
+        let none = HashSet::new();
+        if self.is_closed(&none) {
             return None;
         }
         let bytes: usize = self.under_way.values().map(|file| file.bytes).sum();
         let is_full = self.under_way.len() >= LINGERING * self.lanes || bytes >= BYTES;
         let mut owners: HashSet<UserId> = self.under_way.values().map(|file| file.claim.owner).collect();
-        owners.retain(|owner| is_full || self.has_share(*owner));
+        owners.retain(|owner| is_full || self.has_share(*owner, &none));
         Some(owners.into_iter().collect())
     }
 
-    fn is_closed(&self) -> bool {
-        self.under_way.len() >= 2 * LINGERING * self.lanes
+    /// What is being read but for what a batch waits for.
+    fn lingering(&self, fresh: &HashSet<JobId>) -> impl Iterator<Item = &File> {
+        self.under_way.values().filter(|file| !fresh.contains(&file.claim.id))
+    }
+
+    fn is_closed(&self, fresh: &HashSet<JobId>) -> bool {
+        self.lingering(fresh).count() >= 2 * LINGERING * self.lanes
     }
 
     /// Whether somebody has half of the lanes.
-    fn has_share(&self, owner: UserId) -> bool {
-        self.under_way.values().filter(|file| file.claim.owner == owner).count() >= LINGERING / 2 * self.lanes
+    fn has_share(&self, owner: UserId, fresh: &HashSet<JobId>) -> bool {
+        self.lingering(fresh).filter(|file| file.claim.owner == owner).count() >= LINGERING / 2 * self.lanes
     }
 
     /// Reads the claimed documents, until all are done or a batch has waited long
@@ -126,7 +132,7 @@ impl Reading {
             while fresh.len() < self.lanes
                 && let Some((claim, queued)) = waiting.pop_front()
             {
-                if self.broken.is_some() || self.is_closed() || self.has_share(claim.owner) {
+                if self.broken.is_some() || self.is_closed(&fresh) || self.has_share(claim.owner, &fresh) {
                     left.push(claim);
                 } else {
                     fresh.insert(claim.id);
@@ -178,7 +184,7 @@ impl Reading {
             let refused = |reason| Refused { claim, document, version, scope, reason };
             let reading = AssertUnwindSafe(read(&corpus, &space, claim, queued)).catch_unwind();
             let read = reading.await.unwrap_or_else(|_| Err(Unread::Failed("reading it ended early".to_owned())));
-            (claim, read.map(Box::new).map_err(refused))
+            (claim, read.map(Arc::new).map_err(refused))
         });
         // What is read of an older version would be refused when it is stored.
         if let Some(older) = self.under_way.insert(claim.id, File { claim, bytes, task }) {
@@ -200,7 +206,7 @@ impl Reading {
         }
         self.under_way.remove(&claim.id);
         match read {
-            Ok(prepared) => batch.prepared.push(*prepared),
+            Ok(prepared) => batch.prepared.push(prepared),
             Err(Refused { reason: Unread::Unavailable(problem), .. }) => self.broken = Some(Error::Reader(problem)),
             Err(refused) => batch.refused.push(refused),
         }
