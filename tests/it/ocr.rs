@@ -9,6 +9,7 @@ use axum::http::request::Builder;
 use serde_json::{Value, json};
 
 use crate::canaries::until;
+use crate::command::Footnote;
 use crate::harness::{TestApp, folder, request};
 use crate::people::{Person, whole};
 
@@ -20,9 +21,13 @@ fn command(folder: &Path, script: &str) -> String {
     format!("{} --image {{input}}", program.display())
 }
 
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
 /// The upload of a scan, with something behind it that makes it another file.
 fn scan(collection: &str, name: &str, behind: &str) -> (Builder, Body) {
-    let scan = std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/broken/scanned.pdf")).unwrap();
+    let scan = std::fs::read(fixture("broken/scanned.pdf")).unwrap();
     let mut body =
         format!("--XX\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n").into_bytes();
     body.extend(scan);
@@ -149,6 +154,22 @@ async fn who_has_all_lanes_holds_up_nobody_who_has_none() {
     std::fs::write(&end, "").unwrap();
     app.settled(&scans).await;
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_took_long_to_read_is_not_read_again_when_storing_it_failed() {
+    let folder = folder();
+    let numbers = folder.path().join("numbers");
+    let recognise = command(folder.path(), &format!("echo $$ >> {}; echo 'The heron eats fish.'", numbers.display()));
+    let footnote = Footnote::new();
+    let faults = "stored=1*return(error)->1*return(panic)->1*return(error)".to_owned();
+    let server = footnote.serve_with([("OCR_COMMAND", recognise), ("FAILPOINTS", faults)]);
+    let report = footnote.json(&["ingest", &fixture("broken/scanned.pdf").display().to_string()]);
+    assert_eq!((&report["added"], &report["failed"]), (&json!(1), &json!([])), "{report}");
+    let found = footnote.json(&["search", "what the heron eats"]);
+    assert_eq!(found["passages"][0]["key"], "scanned.pdf", "{found}");
+    assert_eq!(std::fs::read_to_string(&numbers).unwrap().lines().count(), 1);
+    assert_eq!(server.stop(), Some(0));
 }
 
 /// The processes whose numbers stand in a file, as far as they are alive.
