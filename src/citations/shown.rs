@@ -1,6 +1,5 @@
 //! Where a checked answer shows the numbers of its citations. Pure.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use super::code::Code;
@@ -18,33 +17,24 @@ pub struct Shown {
 }
 
 /// The numbers that an answer shows, such as `[3]`, in its order, with their places in
-/// units of which a character has `width`. Brackets in code are the model's own, but
-/// for a number that stands nowhere else.
+/// units of which a character has `width`. Brackets in code are the model's own.
 pub fn shown(answer: &str, width: impl Fn(char) -> usize) -> Vec<Shown> {
-    let (mut found, mut in_code, mut code) = (Vec::new(), Vec::new(), Code::default());
+    let (mut found, mut code) = (Vec::new(), Code::default());
     let (mut rest, mut at, mut printed) = (answer, 0, false);
     while let Some(c) = rest.chars().next() {
         if c == '[' {
             code.resolve();
         }
-        if let Some((n, length)) = number(rest) {
+        if let Some((n, length)) = number(rest).filter(|_| !code.is_open()) {
             // ASCII alone: each is one unit in every encoding.
-            let shown = Shown { n, range: at..at + length };
-            if code.is_open() {
-                in_code.push(shown);
-            } else {
-                found.push(shown);
-                (rest, at) = (&rest[length..], at + length);
-                continue;
-            }
+            found.push(Shown { n, range: at..at + length });
+            (rest, at) = (&rest[length..], at + length);
+            continue;
         }
         code.see(c, printed);
         printed = c != '\n' && (printed || !(c.is_whitespace() || c == '`'));
         (rest, at) = (&rest[c.len_utf8()..], at + width(c));
     }
-    let outside: HashSet<u32> = found.iter().map(|shown| shown.n).collect();
-    found.extend(in_code.into_iter().filter(|shown| !outside.contains(&shown.n)));
-    found.sort_by_key(|shown| shown.range.start);
     found
 }
 
@@ -81,10 +71,8 @@ mod tests {
         assert_eq!(places("Take `list[1]` [1]."), [(1, 15, 18)]);
         assert_eq!(places("So [1]:\n```c\nx[1] = y[2];\n```\nDone [2]."), [(1, 3, 6), (2, 35, 38)]);
         // What is not closed ends with its line.
-        assert_eq!(places("A ` tick [1]\nand [1]"), [(1, 17, 20)]);
+        assert_eq!(places("A ` tick [1]\nand [2]"), [(2, 17, 20)]);
         assert_eq!(places("``a[1]``[1]"), [(1, 8, 11)]);
-        // A quotation from a source may be backed within code.
-        assert_eq!(places("Run `footnote doctor [2]`, as said [1]."), [(2, 21, 24), (1, 35, 38)]);
     }
 
     proptest! {
