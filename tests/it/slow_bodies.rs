@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
-use futures::channel::mpsc::{UnboundedSender, unbounded};
+use futures::channel::mpsc::{Sender, channel};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -19,14 +19,15 @@ const LATER: Duration = Duration::from_millis(1_200);
 
 /// A request of which all but the last byte was sent.
 struct Open {
-    rest: UnboundedSender<Result<Bytes, std::io::Error>>,
+    rest: Sender<Result<Bytes, std::io::Error>>,
     last: Bytes,
     reply: JoinHandle<Reply>,
 }
 
 impl Open {
+    /// Begun, and far enough in for its body to be read.
     async fn by(person: &Person, method: &str, path: &str, body: &Value) -> Self {
-        let (mut rest, body_of) = unbounded();
+        let (mut rest, body_of) = channel(0);
         let mut first = Bytes::from(body.to_string());
         let last = first.split_off(first.len() - 1);
         let request = request(method, path)
@@ -34,9 +35,11 @@ impl Open {
             .header("content-type", "application/json")
             .body(Body::from_stream(body_of.fuse()))
             .unwrap();
-        rest.send(Ok(first)).await.unwrap();
         let doors = person.doors.clone();
-        Self { rest, last, reply: tokio::spawn(async move { whole(&doors, request).await }) }
+        let reply = tokio::spawn(async move { whole(&doors, request).await });
+        // Returns once it is taken, for there is no room for it to wait in.
+        rest.send(Ok(first)).await.unwrap();
+        Self { rest, last, reply }
     }
 
     async fn end(mut self) -> Reply {
