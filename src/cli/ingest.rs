@@ -54,10 +54,14 @@ async fn watch(
     loop {
         // Before the run, so that no change falls between the two; and each time
         // anew, for a file that was replaced is another one.
-        let mut watch = Watch::new(&places).map_err(|error| Failure::Usage(error.to_string()))?;
-        let report = match once().await {
-            Ok(report) => report,
-            // The server may be down for a moment, or the folder empty.
+        let watched = Watch::new(&places).map_err(|error| Failure::Usage(error.to_string()));
+        let done = match watched {
+            Ok(watch) => once().await.map(|report| (watch, report)),
+            Err(failure) => Err(failure),
+        };
+        let (mut watch, report) = match done {
+            Ok(done) => done,
+            // The server may be down for a moment, or the folder away or empty.
             Err(failure) if !is_first && failure.may_pass() => {
                 output.note(&format!("{failure}; trying again in {} s", TRY_AGAIN.as_secs()));
                 tokio::time::sleep(TRY_AGAIN).await;

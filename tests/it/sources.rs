@@ -195,6 +195,58 @@ fn nothing_is_deleted_when_a_source_could_not_be_looked_at() {
 }
 
 #[test]
+fn an_empty_folder_beside_a_full_one_deletes_nothing() {
+    let footnote = Footnote::new();
+    let (notes, share) = (folder(), folder());
+    write(notes.path(), "a.txt", "Herons stand in ponds.");
+    write(share.path(), "b.txt", "Storks stand on roofs.");
+    let both = [notes.path().to_str().unwrap(), share.path().to_str().unwrap()];
+    assert_eq!(counts(&footnote.json(&["ingest", both[0], both[1]])), [2, 0, 0, 0, 0]);
+    // As if it were not mounted.
+    std::fs::remove_file(share.path().join("b.txt")).unwrap();
+    let output = footnote.run(&["ingest", both[0], both[1], "--prune", "--json"]);
+    assert_eq!(counts(&parsed(&output)), [0, 0, 0, 1, 0]);
+    assert!(errors(&output).contains(both[1]), "{}", errors(&output));
+    assert_eq!(counts(&footnote.json(&["ingest", both[0], "--prune"])), [0, 0, 0, 1, 1]);
+}
+
+#[test]
+fn what_is_no_document_is_not_sent_nor_counted_by_a_dry_run() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    write(notes.path(), "a.txt", "Herons stand in ponds.");
+    write(notes.path(), "x.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    let path = notes.path().to_str().unwrap();
+    let told = parsed(&footnote.run(&["ingest", path, "--dry-run", "--json"]));
+    assert_eq!((&told["plan"]["bytes"], &told["skipped"]), (&json!(22), &json!(1)), "{told}");
+    for counted in [[1, 0, 0, 0, 0], [0, 0, 0, 1, 0]] {
+        let report = footnote.json(&["ingest", path]);
+        assert_eq!((counts(&report), &report["skipped"]), (counted, &json!(1)), "{report}");
+    }
+    // What was a document and is none any more is told of.
+    write(notes.path(), "a.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    let output = footnote.run(&["ingest", path, "--json"]);
+    assert_eq!(failed(&parsed(&output)), ["a.txt"], "{}", errors(&output));
+}
+
+#[test]
+fn of_two_records_with_one_key_the_first_one_has_it() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    let record = |text: &str| json!({ "key": "1", "uri": "https://example.com/1", "text": text }).to_string();
+    let lines = [record("Herons stand in ponds."), record("Storks stand on roofs.")].join("\n");
+    write(notes.path(), "a.jsonl", lines);
+    let path = notes.path().join("a.jsonl");
+    for counted in [[1, 0, 0, 0, 0], [0, 0, 0, 1, 0]] {
+        let output = footnote.run(&["ingest", path.to_str().unwrap(), "--records", "--json"]);
+        assert_eq!(output.status.code(), Some(5), "{}", errors(&output));
+        let report = parsed(&output);
+        assert_eq!((counts(&report), failed(&report)), (counted, vec!["1"]), "{report}");
+    }
+    assert!(found(&footnote, "birds")["text"].as_str().unwrap().contains("Herons"));
+}
+
+#[test]
 fn a_watched_folder_takes_in_what_changes() {
     let footnote = Footnote::new();
     let notes = folder();
@@ -211,6 +263,13 @@ fn a_watched_folder_takes_in_what_changes() {
     assert_eq!(counts(&next()), [0, 0, 1, 1, 0]);
     std::fs::remove_file(notes.path().join("sub/b.txt")).unwrap();
     assert_eq!(counts(&next()), [0, 0, 0, 1, 1]);
+    // It may be away for a while.
+    let away = notes.path().with_extension("away");
+    std::fs::rename(notes.path(), &away).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    write(&away, "sub/d.txt", "Swans glide on lakes.");
+    std::fs::rename(&away, notes.path()).unwrap();
+    assert_eq!(counts(&next()), [1, 0, 0, 1, 0]);
     assert_eq!(child.stop(), Some(130));
 }
 

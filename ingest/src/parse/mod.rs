@@ -185,6 +185,13 @@ fn check_paged(source: &Source<'_>) -> Result<(), ParseError> {
     }
 }
 
+/// Why a file is nothing that is read, by its name and how it begins; `None`
+/// for all that are worth a try.
+#[must_use]
+pub fn unsupported(source: &Source<'_>) -> Option<ParseError> {
+    kind::of(source).err().filter(|error| matches!(error, ParseError::Unsupported { .. }))
+}
+
 /// Reads a file.
 ///
 /// # Errors

@@ -183,9 +183,10 @@ pub async fn pages(fetcher: &Fetcher, url: &str) -> Result<Pages, SitemapError> 
     let (host, first) = fetch(fetcher, url).await?;
     let mut all = Pages::default();
     let mut seen = HashSet::new();
+    let mut is_over = false;
     let mut further = match first {
         Sitemap::Pages(pages) => {
-            take(&mut all, &mut seen, &host, pages);
+            is_over |= take(&mut all, &mut seen, &host, pages);
             VecDeque::new()
         }
         Sitemap::Index(sitemaps) => VecDeque::from(own(&mut all, &host, sitemaps)),
@@ -197,9 +198,9 @@ pub async fn pages(fetcher: &Fetcher, url: &str) -> Result<Pages, SitemapError> 
             format!("it names {over} sitemaps more than the {MAX_FILES} that are fetched; give some by themselves");
         all.unreadable.push((url.to_owned(), reason));
     }
-    while let Some(sitemap) = further.pop_front().filter(|_| all.pages.len() < MAX_PAGES) {
+    while !is_over && let Some(sitemap) = further.pop_front() {
         match fetch(fetcher, &sitemap.url).await {
-            Ok((at, Sitemap::Pages(pages))) if at == host => take(&mut all, &mut seen, &host, pages),
+            Ok((at, Sitemap::Pages(pages))) if at == host => is_over |= take(&mut all, &mut seen, &host, pages),
             Ok((_, Sitemap::Pages(_))) => all.unreadable.push((sitemap.url, "it redirects to another host".to_owned())),
             Ok((_, Sitemap::Index(_))) => {
                 let reason = "an index inside an index is not followed; give it by itself".to_owned();
@@ -209,8 +210,15 @@ pub async fn pages(fetcher: &Fetcher, url: &str) -> Result<Pages, SitemapError> 
         }
     }
     // What was not taken is not gone.
-    if all.pages.len() >= MAX_PAGES {
+    if is_over {
         let reason = format!("it names more than {MAX_PAGES} pages; give the sitemaps that it names by themselves");
+        all.unreadable.push((url.to_owned(), reason));
+    }
+    if all.pages.is_empty() && all.left_out > 0 {
+        let reason = format!(
+            "none of the {} addresses that it names is of its own host, `{}`; give the sitemap of their host",
+            all.left_out, host.0
+        );
         all.unreadable.push((url.to_owned(), reason));
     }
     Ok(all)
@@ -243,12 +251,20 @@ fn own(all: &mut Pages, own: &Host, entries: Vec<Page>) -> Vec<Page> {
     kept
 }
 
-fn take(all: &mut Pages, seen: &mut HashSet<String>, host: &Host, pages: Vec<Page>) {
+/// Whether there were more than [`MAX_PAGES`].
+fn take(all: &mut Pages, seen: &mut HashSet<String>, host: &Host, pages: Vec<Page>) -> bool {
+    // A file is not read any further than that.
+    let mut is_over = pages.len() > MAX_PAGES;
     for page in own(all, host, pages) {
+        if seen.contains(&page.url) {
+            continue;
+        }
         if all.pages.len() >= MAX_PAGES {
             all.left_out += 1;
+            is_over = true;
         } else if seen.insert(page.url.clone()) {
             all.pages.push(page);
         }
     }
+    is_over
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::WalkBuilder;
 
 use crate::error::{Error, Result};
@@ -64,6 +64,9 @@ pub struct Discovered {
     pub files: Vec<Found>,
     /// What could not be looked into, and why.
     pub unreadable: Vec<(String, String)>,
+    /// Folders that were named and hold no file at all, wanted or not: a disk
+    /// that is not there looks like one.
+    pub empty: Vec<String>,
 }
 
 /// Expands paths and globs. Folders are walked; hidden files and those that
@@ -79,7 +82,11 @@ pub fn discover(inputs: &[String], selection: &Selection) -> Result<Discovered> 
         let path = Path::new(input);
         let metadata = std::fs::metadata(path);
         match metadata {
-            Ok(metadata) if metadata.is_dir() => walk(path, |_, key| selection.takes(key), &mut discovered),
+            Ok(metadata) if metadata.is_dir() => {
+                if !walk(path, |_, key| selection.takes(key), &mut discovered) {
+                    discovered.empty.push(input.clone());
+                }
+            }
             Ok(_) => {
                 let key = path.file_name().map_or_else(|| input.clone(), |name| name.to_string_lossy().into_owned());
                 discovered.files.push(Found { key, path: path.to_path_buf(), walked: false });
@@ -114,7 +121,7 @@ fn expand(input: &str, selection: &Selection, discovered: &mut Discovered) -> Re
     let malformed =
         |error: globset::Error| Error::Invalid { field: "PATH", problem: format!("`{input}` is no glob ({error})") };
     let pattern = input.trim_start_matches("./");
-    let glob = Glob::new(pattern).map_err(malformed)?;
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build().map_err(malformed)?;
     let globs = GlobSetBuilder::new().add(glob).build().map_err(malformed)?;
     let before = discovered.files.len();
     let fits = |path: &Path| globs.is_match(path.strip_prefix("./").unwrap_or(path));
@@ -125,7 +132,9 @@ fn expand(input: &str, selection: &Selection, discovered: &mut Discovered) -> Re
     Ok(())
 }
 
-fn walk(root: &Path, wanted: impl Fn(&Path, &str) -> bool, discovered: &mut Discovered) {
+/// Whether there is any file below a folder.
+fn walk(root: &Path, wanted: impl Fn(&Path, &str) -> bool, discovered: &mut Discovered) -> bool {
+    let mut holds_any = false;
     let walker = WalkBuilder::new(root).add_custom_ignore_filename(".footnoteignore").require_git(false).build();
     for entry in walker {
         let entry = match entry {
@@ -138,11 +147,13 @@ fn walk(root: &Path, wanted: impl Fn(&Path, &str) -> bool, discovered: &mut Disc
         if !entry.file_type().is_some_and(|kind| kind.is_file()) {
             continue;
         }
+        holds_any = true;
         let key = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_string_lossy().into_owned();
         if wanted(entry.path(), &key) {
             discovered.files.push(Found { key, path: entry.into_path(), walked: true });
         }
     }
+    holds_any
 }
 
 #[cfg(test)]
@@ -175,7 +186,17 @@ mod tests {
     fn a_glob_names_files_by_their_path_below_its_fixed_part() {
         let folder = folder();
         assert_eq!(keys(&[format!("{}/**/*.txt", folder.path().display())]), ["sub/b.txt"]);
+        assert_eq!(keys(&[format!("{}/*.*", folder.path().display())]), ["a.md"], "a star stays in its folder");
         assert!(discover(&[format!("{}/*.pdf", folder.path().display())], &Selection::default()).is_err());
+    }
+
+    #[test]
+    fn a_folder_without_any_file_is_told() {
+        let (full, empty) = (folder(), tempfile::tempdir().expect("a folder"));
+        let named = [&full, &empty].map(|folder| folder.path().display().to_string());
+        let selection = Selection::new(&["*.pdf".into()], &[]).expect("a pattern");
+        let found = discover(&named, &selection).expect("folders");
+        assert!(found.files.is_empty() && found.empty == named[1..], "{found:?}");
     }
 
     #[test]

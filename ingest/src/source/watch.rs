@@ -1,12 +1,12 @@
 //! Watching folders: which paths changed, told in sets once a burst of changes
 //! is over. Imports nothing of this crate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use notify::event::ModifyKind;
+use notify::event::{MetadataKind, ModifyKind};
 use notify::{Config, Event, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -53,8 +53,9 @@ pub struct WatchError {
 pub enum Method {
     /// The system tells.
     System,
-    /// Everything is looked through every five seconds: on network drives, and
-    /// where the system has no more watches to give.
+    /// Everything is looked through every five seconds, where the system has no
+    /// watches to give. It does not tell what other machines write to a network
+    /// drive, nor does it say so.
     Polling,
 }
 
@@ -76,12 +77,19 @@ impl std::fmt::Debug for Watch {
 #[derive(Debug, Default)]
 struct Shared {
     changes: Mutex<Changes>,
+    /// What went wrong, each told once: the poller meets it in every round.
+    met: Mutex<HashSet<String>>,
     more: Notify,
 }
 
 impl Shared {
     fn changes(&self) -> MutexGuard<'_, Changes> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_news(&self, error: &notify::Error) -> bool {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.len() < MAX_PATHS && met.insert(format!("{error} {:?}", error.paths))
     }
 
     fn take(&self, told: notify::Result<Event>) {
@@ -91,7 +99,8 @@ impl Shared {
             Ok(event) if !is_change(event.kind) => return,
             Ok(event) => changes.paths.extend(event.paths),
             // What was lost is unknown.
-            Err(_) => changes.rescan = true,
+            Err(error) if self.is_news(&error) => changes.rescan = true,
+            Err(_) => return,
         }
         if changes.paths.len() > MAX_PATHS {
             *changes = Changes { paths: BTreeSet::new(), rescan: true };
@@ -102,8 +111,12 @@ impl Shared {
 }
 
 /// Whether content, a name or a folder changed: neither reading nor rights do.
+/// The poller tells a new content by its time.
 fn is_change(kind: EventKind) -> bool {
-    !matches!(kind, EventKind::Access(_) | EventKind::Other | EventKind::Modify(ModifyKind::Metadata(_)))
+    match kind {
+        EventKind::Modify(ModifyKind::Metadata(kind)) => kind == MetadataKind::WriteTime,
+        kind => !matches!(kind, EventKind::Access(_) | EventKind::Other),
+    }
 }
 
 impl Watch {
@@ -136,12 +149,12 @@ impl Watch {
         let handler = move |event| told.take(event);
         let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
         let failed = |path: &Path, source| WatchError { path: path.to_owned(), source };
+        // As in a walk.
+        let config = Config::default().with_follow_symlinks(false);
         let mut watcher: Box<dyn Watcher + Send> = match method {
-            Method::System => {
-                Box::new(RecommendedWatcher::new(handler, Config::default()).map_err(|error| failed(first, error))?)
-            }
+            Method::System => Box::new(RecommendedWatcher::new(handler, config).map_err(|error| failed(first, error))?),
             Method::Polling => {
-                let config = Config::default().with_poll_interval(poll);
+                let config = config.with_poll_interval(poll);
                 Box::new(PollWatcher::new(handler, config).map_err(|error| failed(first, error))?)
             }
         };
@@ -239,6 +252,22 @@ mod tests {
         std::fs::write(path.join("sub/b.md"), "x").expect("written");
         std::fs::remove_file(path.join("old.md")).expect("deleted");
         until(&mut watch, &[path.join("sub/b.md"), path.join("old.md")]).await;
+        // Its clock counts in seconds.
+        let later = std::time::SystemTime::now() + Duration::from_secs(2);
+        let file = std::fs::File::options().write(true).open(path.join("sub/b.md")).expect("opened");
+        file.set_modified(later).expect("its time");
+        until(&mut watch, &[path.join("sub/b.md")]).await;
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_looked_into_asks_for_everything_once() {
+        let (_folder, path) = folder();
+        let watch = Watch::new(std::slice::from_ref(&path)).expect("a watch");
+        let refused = || notify::Error::io(std::io::ErrorKind::PermissionDenied.into()).add_path(path.join("sub"));
+        watch.shared.take(Err(refused()));
+        assert!(std::mem::take(&mut *watch.shared.changes()).rescan);
+        watch.shared.take(Err(refused()));
+        assert!(watch.shared.changes().is_empty());
     }
 
     #[tokio::test]

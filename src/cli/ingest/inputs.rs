@@ -1,6 +1,6 @@
 //! What the arguments mean: which documents there are to be, and where.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,10 @@ pub(super) struct Input {
 pub(super) struct Inputs {
     pub(super) found: VecDeque<Input>,
     pub(super) unread: Vec<Unread>,
+    /// Inputs that hold nothing at all: a disk that is not there looks like one.
+    pub(super) empty: Vec<String>,
+    /// URIs of what is there and not wanted.
+    pub(super) left_out: HashSet<String>,
     /// Where everything was listed, as the URIs below it begin: a document from
     /// there that is not among the inputs is there no more.
     pub(super) roots: Vec<String>,
@@ -80,6 +84,7 @@ impl<'a> Finder<'a> {
                 Err(error) => inputs.unread.push(Unread { key: file.key, reason: error.to_string() }),
             }
         }
+        inputs.empty.extend(discovered.empty);
         inputs.unread.extend(discovered.unreadable.into_iter().map(|(key, reason)| Unread { key, reason }));
         Ok(inputs)
     }
@@ -87,7 +92,7 @@ impl<'a> Finder<'a> {
     /// The pages of a sitemap that was not known to be one.
     pub(super) async fn pages(&self, sitemap: &str) -> Result<Inputs, SourceError> {
         let mut inputs = Inputs::default();
-        self.list(entry::of_sitemap(&self.fetcher, sitemap).await?, &mut inputs);
+        self.list(sitemap, entry::of_sitemap(&self.fetcher, sitemap).await?, &mut inputs);
         Ok(inputs)
     }
 
@@ -127,18 +132,19 @@ impl<'a> Finder<'a> {
                 let entry = Entry::url(&self.fetcher, &url);
                 inputs.found.push_back(Input { may_list: true, ..Input::new(entry) });
             }
-            Locator::Sitemap(url) => self.list(entry::of_sitemap(&self.fetcher, &url).await?, inputs),
+            Locator::Sitemap(url) => self.list(&url, entry::of_sitemap(&self.fetcher, &url).await?, inputs),
             Locator::Bucket { bucket, prefix } => {
                 let bucket = Bucket::open(&bucket, &prefix, |name| std::env::var(name).ok())
                     .map_err(|error| Unlisted::Wrong(error.to_string()))?;
-                let root = bucket.uri(&prefix);
-                inputs.roots.push(if root.ends_with('/') { root } else { format!("{root}/") });
-                self.list(entry::of_bucket(bucket).await?, inputs);
+                let uri = bucket.uri(&prefix);
+                inputs.roots.push(if uri.ends_with('/') { uri.clone() } else { format!("{uri}/") });
+                self.list(&uri, entry::of_bucket(bucket).await?, inputs);
             }
             Locator::Git { path, rev } => {
                 let repository = Repository::open(&path, rev.as_deref()).await.map_err(SourceError::from)?;
-                inputs.roots.push(repository.uri(""));
-                self.list(entry::of_git(repository).await?, inputs);
+                let uri = repository.uri("");
+                inputs.roots.push(uri.clone());
+                self.list(&uri, entry::of_git(repository).await?, inputs);
             }
             Locator::Stdin => {
                 let mut bytes = Vec::new();
@@ -157,13 +163,18 @@ impl<'a> Finder<'a> {
         Ok(())
     }
 
-    fn list(&self, listing: Listing, inputs: &mut Inputs) {
+    fn list(&self, source: &str, listing: Listing, inputs: &mut Inputs) {
         let Listing { entries, unreadable, left_out } = listing;
+        if entries.is_empty() {
+            inputs.empty.push(source.to_owned());
+        }
         if left_out > 0 {
             tracing::info!(pages = left_out, "pages of other hosts, or too many of them, were left out");
         }
-        let wanted = entries.into_iter().filter(|entry| self.selection.takes(&entry.key));
-        inputs.found.extend(wanted.map(|entry| Input { walked: true, ..Input::new(entry) }));
+        let (wanted, others): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|entry| self.selection.takes(&entry.key));
+        inputs.found.extend(wanted.into_iter().map(|entry| Input { walked: true, ..Input::new(entry) }));
+        inputs.left_out.extend(others.into_iter().filter_map(|entry| entry.uri));
         inputs.unread.extend(unreadable.into_iter().map(|(key, reason)| Unread { key, reason }));
     }
 }
@@ -171,6 +182,11 @@ impl<'a> Finder<'a> {
 impl Input {
     fn new(entry: Entry) -> Self {
         Self { entry, walked: false, may_list: false, meta: None }
+    }
+
+    /// A record's URI is what it says, and not where its text is.
+    pub(super) fn is_record(&self) -> bool {
+        self.meta.is_some()
     }
 }
 
@@ -202,6 +218,7 @@ impl Unlisted {
 /// Bad lines are told, and the others taken.
 async fn records(reader: impl AsyncBufRead + Unpin, name: &str, inputs: &mut Inputs) {
     let mut records = Records::new(reader);
+    let before = inputs.found.len();
     while let Some(record) = records.next().await {
         match record {
             Ok(mut record) => {
@@ -215,6 +232,9 @@ async fn records(reader: impl AsyncBufRead + Unpin, name: &str, inputs: &mut Inp
                 inputs.unread.push(Unread { key: format!("{name}:{line}"), reason: error.to_string() });
             }
         }
+    }
+    if inputs.found.len() == before {
+        inputs.empty.push(name.to_owned());
     }
 }
 

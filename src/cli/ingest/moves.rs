@@ -6,17 +6,20 @@ use std::collections::{HashMap, HashSet};
 use footnote_ingest::source::entry;
 use footnote_ingest::store::documents::{Document, Stage};
 
+use super::inputs::Inputs;
+
 /// Documents whose file is gone, by the SHA-256 of what it held.
 #[derive(Debug, Default)]
 pub(super) struct Gone(HashMap<String, Vec<String>>);
 
 impl Gone {
-    /// Those of `known` that are from below `roots`, where everything was
-    /// listed, and that are not `named`.
-    pub(super) fn new(known: &HashMap<String, Document>, named: &HashSet<String>, roots: &[String]) -> Self {
+    /// Those of `known` that are from below the inputs' roots, where everything
+    /// was listed, and that are neither `named` nor left out.
+    pub(super) fn new(known: &HashMap<String, Document>, named: &HashSet<String>, inputs: &Inputs) -> Self {
         let mut gone = Self::default();
         for document in known.values().filter(|document| !named.contains(&document.key)) {
-            if is_gone(document, roots) {
+            let is_there = document.uri.as_ref().is_some_and(|uri| inputs.left_out.contains(uri));
+            if !is_there && is_gone(document, &inputs.roots) {
                 gone.0.entry(document.sha256.clone()).or_default().push(document.key.clone());
             }
         }

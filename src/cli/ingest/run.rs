@@ -5,6 +5,7 @@ mod settle;
 use std::collections::{HashMap, HashSet};
 
 use footnote_ingest::cli::{Failure as Unread, IngestArgs, Plan, Report};
+use footnote_ingest::parse::{self, Source};
 use footnote_ingest::source::entry::{Content, Loaded};
 use footnote_ingest::source::sitemap;
 use footnote_ingest::store::documents::{Document, Outcome, Stage};
@@ -42,6 +43,8 @@ pub(super) struct Run<'a> {
     gone: Gone,
     /// Something could not be looked into: what is missing may still be there.
     is_partial: bool,
+    /// Inputs that hold nothing at all.
+    empty: Vec<String>,
     ours: HashMap<DocumentId, Ours>,
     batch: Vec<Sending>,
     pub(super) report: Report,
@@ -123,6 +126,7 @@ impl<'a> Run<'a> {
             walked: HashSet::new(),
             gone: Gone::default(),
             is_partial: false,
+            empty: Vec::new(),
             ours: HashMap::new(),
             batch: Vec::new(),
             report,
@@ -133,9 +137,10 @@ impl<'a> Run<'a> {
     pub(super) async fn send(&mut self, mut inputs: Inputs) -> Result<(), Failure> {
         namesakes::refuse(&mut inputs);
         self.is_partial = !inputs.unread.is_empty();
-        self.report.failed = inputs.unread;
         self.named = inputs.found.iter().map(|input| input.entry.key.clone()).collect();
-        self.gone = Gone::new(&self.known, &self.named, &inputs.roots);
+        self.gone = Gone::new(&self.known, &self.named, &inputs);
+        self.report.failed = inputs.unread;
+        self.empty = inputs.empty;
         while let Some(input) = inputs.found.pop_front() {
             if let Some(pages) = self.take(input).await? {
                 inputs.found.extend(pages.found);
@@ -182,6 +187,14 @@ impl<'a> Run<'a> {
             self.keep(&key, entry.uri, content.version).await?;
             return Ok(None);
         }
+        // What lies in a folder and is no document is not even sent.
+        let is_new = walked && !self.known.contains_key(&key);
+        let source = Source { name: Some(&key), media_type: content.media_type.as_deref(), bytes: &content.bytes };
+        if let (true, Some(reason)) = (is_new, parse::unsupported(&source)) {
+            self.output.note(&format!("skipped: {key}: {reason}"));
+            self.report.skipped += 1;
+            return Ok(None);
+        }
         let sending = Sending { key, title: entry.title, uri: entry.uri, meta, content };
         if !self.known.contains_key(&sending.key) && self.moved(&sending, &sha256).await? {
             return Ok(None);
@@ -201,6 +214,7 @@ impl<'a> Run<'a> {
             Ok(mut pages) => {
                 self.is_partial |= !pages.unread.is_empty();
                 self.report.failed.append(&mut pages.unread);
+                self.empty.append(&mut pages.empty);
                 self.named.extend(pages.found.iter().map(|page| page.entry.key.clone()));
                 Some(pages)
             }
@@ -337,6 +351,12 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         // A disk that is not there looks like a folder without files.
+        if let Some(empty) = self.empty.first() {
+            let note =
+                format!("nothing is deleted, for `{empty}` holds nothing at all; leave it out if it is to be empty");
+            self.output.note(&note);
+            return Ok(());
+        }
         if self.named.is_empty() {
             self.output.note("nothing is deleted, for the inputs hold nothing at all");
             return Ok(());

@@ -118,6 +118,24 @@ async fn an_index_is_followed_once_and_only_on_its_own_host() {
 }
 
 #[tokio::test]
+async fn a_sitemap_of_another_host_is_told() {
+    let (fetcher, root) = site(&[("map.xml", "<urlset><url><loc>https://other.test/c</loc></url></urlset>")]).await;
+    let all = pages(&fetcher, &format!("{root}/map.xml")).await.expect("pages");
+    assert!(all.pages.is_empty() && all.unreadable[0].1.contains("`site.test`"), "{all:?}");
+}
+
+#[test]
+fn as_many_pages_as_are_taken_are_not_too_many() {
+    let host = host("https://e.example/").expect("a host");
+    let page = |n: usize| Page { url: format!("https://e.example/{n}"), lastmod: None };
+    let (mut all, mut seen) = (Pages::default(), HashSet::new());
+    assert!(!take(&mut all, &mut seen, &host, (0..MAX_PAGES).map(page).collect()));
+    assert!(!take(&mut all, &mut seen, &host, vec![page(0)]), "known already");
+    assert!(take(&mut all, &mut seen, &host, vec![page(MAX_PAGES)]));
+    assert_eq!((all.pages.len(), all.left_out), (MAX_PAGES, 1));
+}
+
+#[tokio::test]
 async fn a_sitemap_that_is_none_or_not_there_is_an_error() {
     let (fetcher, root) = site(&[("page.html", "<html></html>")]).await;
     let none = pages(&fetcher, &format!("{root}/page.html")).await.expect_err("no sitemap");
