@@ -45,7 +45,7 @@ pub async fn ingest(app: &App, scope: Scope, set: &Set, fresh: bool) -> Result<C
             title: document.title.as_deref(),
             uri: None,
             media_type: document.media_type,
-            meta: serde_json::Map::new(),
+            meta: None,
             bytes: &document.bytes,
             version: None,
             force: false,

@@ -121,7 +121,7 @@ impl Rig {
             title,
             uri: None,
             media_type: None,
-            meta: serde_json::Map::new(),
+            meta: None,
             bytes,
             version: None,
             force: false,

@@ -60,8 +60,8 @@ pub struct Incoming<'a> {
     pub uri: Option<&'a str>,
     /// As the caller declares it.
     pub media_type: Option<&'a str>,
-    /// For filters.
-    pub meta: serde_json::Map<String, serde_json::Value>,
+    /// For filters; `None` leaves what a document of the key has.
+    pub meta: Option<serde_json::Map<String, serde_json::Value>>,
     /// The content.
     pub bytes: &'a [u8],
     /// What its source tells of the version that was read.
@@ -172,7 +172,7 @@ impl Corpus {
             title: incoming.title,
             uri: incoming.uri,
             media_type: incoming.media_type,
-            meta: &incoming.meta,
+            meta: incoming.meta.as_ref(),
             sha256,
             bytes: i64::try_from(bytes).unwrap_or(i64::MAX),
             version: incoming.version,

@@ -1,10 +1,11 @@
 //! Uploads: text, files or web pages into a collection.
 
+mod form;
 mod page;
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use footnote_ingest::corpus::Incoming;
@@ -22,20 +23,15 @@ use utoipa::ToSchema;
 use super::buffer::Buffer;
 use super::caller::Who;
 use super::error::{ApiError, Envelope};
-use super::extract::{Json, Path, holds_nul};
-use super::nul;
+use super::extract::{Json, Path};
 use crate::app::App;
 use crate::credentials::Principal;
 use crate::ids::{CollectionId, DocumentId, JobId};
 use crate::sharing;
 use page::WebPage;
 
-/// Files of one request, at most.
-const MAX_FILES: usize = 500;
 /// Characters of a key, at most.
 const MAX_KEY: usize = 1000;
-/// Bytes of a field that is no file, at most.
-const MAX_FIELD: usize = 64 * 1024;
 /// Bytes of JSON around a text and in its escapes, at most.
 const AROUND: usize = 1024 * 1024;
 
@@ -58,10 +54,10 @@ pub(super) struct Text {
     uri: Option<String>,
     /// `text/plain`, `text/markdown` or `text/html`.
     media_type: Option<String>,
-    /// For filters: an object of scalars or lists of scalars.
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    meta: Map<String, Value>,
+    /// For filters: an object of scalars or lists of scalars. Left out, a document
+    /// keeps what it has.
+    #[schema(value_type = Option<Object>)]
+    meta: Option<Map<String, Value>>,
     /// Do the work again even if nothing changed.
     #[serde(default)]
     force: bool,
@@ -92,7 +88,8 @@ pub(super) struct Form {
     title: Option<String>,
     /// Where the next file came from.
     uri: Option<String>,
-    /// Metadata of the next file, as a JSON object.
+    /// Metadata of the next file, as a JSON object. Left out, a document keeps
+    /// what it has.
     meta: Option<String>,
     /// What the source of the next file tells of its version: an `ETag`, a
     /// size and a time. It is kept, and shown as `source_version`.
@@ -138,7 +135,7 @@ struct About {
     key: Option<String>,
     title: Option<String>,
     uri: Option<String>,
-    meta: Map<String, Value>,
+    meta: Option<Map<String, Value>>,
     version: Option<String>,
 }
 
@@ -179,12 +176,12 @@ async fn take_in(
     request: Request,
 ) -> Result<(StatusCode, axum::Json<Accepted>), ApiError> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let upload = Upload { app, caller, scope, collection };
+    let upload = Arc::new(Upload { app, caller, scope, collection });
     let documents = if kind.starts_with("multipart/form-data") {
         let form = Multipart::from_request(request, &()).await.map_err(|_| {
             ApiError::bad_request("form", "the form has no boundary; send it as `multipart/form-data` with files")
         })?;
-        upload.form(form).await?
+        form::take_in(&upload, form).await?
     } else {
         let limit = upload.app.corpus.config.max_file_bytes;
         // As long as it is held, so is its room.
@@ -215,52 +212,6 @@ impl Upload {
         let about = About { key: Some(key), title: text.title, uri: text.uri, meta: text.meta, version: None };
         let how = How { force: text.force, priority: text.priority };
         self.take(about, text.media_type.as_deref(), text.text.as_bytes(), how).await
-    }
-
-    async fn form(&self, mut form: Multipart) -> Result<Vec<Taken>, ApiError> {
-        let mut taken = Vec::new();
-        let mut about = About::default();
-        let mut how = How::default();
-        while let Some(field) = form.next_field().await.map_err(|error| malformed(&error))? {
-            match field.name().unwrap_or_default().to_owned().as_str() {
-                "file" if taken.len() == MAX_FILES => {
-                    return Err(ApiError::too_large(
-                        "form",
-                        format!("a form may hold {MAX_FILES} files; send several"),
-                    ));
-                }
-                "file" => taken.push(self.file(std::mem::take(&mut about), field, how).await?),
-                "key" => about.key = Some(words(field).await?),
-                "title" => about.title = Some(words(field).await?),
-                "uri" => about.uri = Some(words(field).await?),
-                "meta" => about.meta = meta(&words(field).await?)?,
-                "version" => about.version = Some(words(field).await?),
-                "force" => how.force = words(field).await? == "true",
-                "priority" => how.priority = number(&words(field).await?)?,
-                other => {
-                    let known =
-                        "the form takes `file`, `key`, `title`, `uri`, `meta`, `version`, `force` and `priority`";
-                    let other: String = other.chars().take(50).collect();
-                    return Err(ApiError::unprocessable("form", format!("unknown field `{other}`; {known}")));
-                }
-            }
-        }
-        if taken.is_empty() {
-            return Err(ApiError::unprocessable("file", "the form holds no `file`"));
-        }
-        Ok(taken)
-    }
-
-    async fn file(&self, mut about: About, mut field: Field<'_>, how: How) -> Result<Taken, ApiError> {
-        about.key = about.key.or_else(|| field.file_name().map(str::to_owned));
-        let kind = field.content_type().filter(|kind| *kind != "application/octet-stream").map(str::to_owned);
-        let mut buffer = Buffer::new();
-        while let Some(part) = field.chunk().await.map_err(|error| malformed(&error))? {
-            buffer.push(&part)?;
-            // Refused as soon as it is too large, not after all of it came.
-            self.app.corpus.check_size(about.key.as_deref().unwrap_or("file"), buffer.bytes().len() as u64)?;
-        }
-        self.take(about, kind.as_deref(), buffer.bytes(), how).await
     }
 
     /// Refuses what comes after the caller's credential or membership has ended: a
@@ -296,19 +247,6 @@ impl Upload {
     }
 }
 
-/// The metadata of the next file.
-fn meta(json: &str) -> Result<Map<String, Value>, ApiError> {
-    if nul::in_json(json.as_bytes()).is_some() {
-        return Err(holds_nul("meta"));
-    }
-    serde_json::from_str(json)
-        .map_err(|error| ApiError::unprocessable("meta", format!("`meta` is no JSON object: {error}")))
-}
-
-fn number(text: &str) -> Result<i16, ApiError> {
-    text.trim().parse().map_err(|_| unfit_priority())
-}
-
 fn check_priority(priority: i16) -> Result<(), ApiError> {
     if PRIORITIES.contains(&priority) { Ok(()) } else { Err(unfit_priority()) }
 }
@@ -316,24 +254,6 @@ fn check_priority(priority: i16) -> Result<(), ApiError> {
 fn unfit_priority() -> ApiError {
     let (lowest, highest) = (PRIORITIES.start(), PRIORITIES.end());
     ApiError::unprocessable("priority", format!("`priority` is a whole number from {lowest} to {highest}"))
-}
-
-async fn words(mut field: Field<'_>) -> Result<String, ApiError> {
-    let name = field.name().unwrap_or_default().to_owned();
-    let mut bytes = Vec::new();
-    while let Some(part) = field.chunk().await.map_err(|error| malformed(&error))? {
-        bytes.extend_from_slice(&part);
-        if bytes.len() > MAX_FIELD {
-            return Err(ApiError::too_large(&name, format!("`{name}` may have {MAX_FIELD} bytes")));
-        }
-    }
-    let text = String::from_utf8(bytes);
-    let text = text.map_err(|_| ApiError::unprocessable(&name, format!("`{name}` is not UTF-8")))?;
-    if text.contains('\0') { Err(holds_nul(&name)) } else { Ok(text) }
-}
-
-fn malformed(error: &MultipartError) -> ApiError {
-    ApiError::bad_request("form", format!("the form cannot be read: {}", error.body_text()))
 }
 
 /// Refuses a key that cannot be kept.

@@ -49,8 +49,8 @@ impl Report {
 }
 
 /// Takes in the files under keys that start with the schedule's name. What is
-/// gone is deleted on request, unless something could not be looked into or
-/// nothing is left at all: a folder that is not mounted deletes nothing.
+/// gone is deleted on request, unless something could not be looked into or a
+/// folder holds nothing at all: one that is not mounted deletes nothing.
 pub(super) async fn run(app: &App, scope: Scope, name: &str, sync: &Sync) -> Result<Report> {
     // Who set it up may have been let in since, or shown out.
     let scope = sharing::access(app, scope, sync.collection, Access::Writer).await?;
@@ -70,7 +70,7 @@ pub(super) async fn run(app: &App, scope: Scope, name: &str, sync: &Sync) -> Res
 
     let mut report = Report::default();
     let prefix = format!("{name}/");
-    let is_whole = discovered.unreadable.is_empty() && !discovered.files.is_empty();
+    let is_whole = discovered.unreadable.is_empty() && discovered.empty.is_empty() && !discovered.files.is_empty();
     for (key, reason) in discovered.unreadable {
         report.fail(key, reason);
     }
@@ -84,7 +84,8 @@ pub(super) async fn run(app: &App, scope: Scope, name: &str, sync: &Sync) -> Res
     }
     if sync.prune && is_whole {
         let keys: Vec<String> = keys.into_iter().collect();
-        let stale = synced::stale(&app.db, scope, sync.collection, &prefix, &keys).await?;
+        let places: Vec<String> = sync.inputs.iter().filter_map(|input| place(input)).collect();
+        let stale = synced::stale(&app.db, scope, sync.collection, &prefix, &places, &keys).await?;
         if !stale.is_empty() {
             app.corpus.delete(scope, Some(sync.collection), Some(&stale)).await?;
             report.deleted = stale.len() as u64;
@@ -103,6 +104,21 @@ fn fixed_part(input: &str) -> &Path {
     Path::new(input[..wild].rfind('/').map_or("", |slash| &input[..=slash]))
 }
 
+/// How the URIs of all files that an input may give begin; none for a file.
+fn place(input: &str) -> Option<String> {
+    let path = Path::new(input);
+    let folder = if path.is_dir() { path } else { walk::root(input) };
+    if path.is_file() {
+        return None;
+    }
+    let uri = uri(folder);
+    Some(if uri.ends_with('/') { uri } else { format!("{uri}/") })
+}
+
+fn uri(path: &Path) -> String {
+    format!("file://{}", path.display())
+}
+
 async fn take(app: &App, scope: Scope, sync: &Sync, key: &str, path: &Path, report: &mut Report) -> Result<()> {
     let size = tokio::fs::metadata(path).await.map(|about| about.len());
     let read = match size.map(|size| app.corpus.check_size(key, size)) {
@@ -117,14 +133,14 @@ async fn take(app: &App, scope: Scope, sync: &Sync, key: &str, path: &Path, repo
             return Ok(());
         }
     };
-    let uri = format!("file://{}", path.display());
+    let uri = uri(path);
     let incoming = Incoming {
         collection: sync.collection,
         key,
         title: None,
         uri: Some(&uri),
         media_type: None,
-        meta: serde_json::Map::new(),
+        meta: None,
         bytes: &bytes,
         force: false,
         priority: 0,
@@ -135,7 +151,9 @@ async fn take(app: &App, scope: Scope, sync: &Sync, key: &str, path: &Path, repo
         Ok((_, Outcome::Added)) => report.added += 1,
         Ok((_, Outcome::Changed)) => report.changed += 1,
         Ok((_, Outcome::Unchanged)) => report.unchanged += 1,
-        Err(CorpusError::Quota(exceeded)) => report.fail(key.to_owned(), exceeded.to_string()),
+        Err(error @ (CorpusError::Quota(_) | CorpusError::Invalid { .. })) => {
+            report.fail(key.to_owned(), error.to_string());
+        }
         Err(error) => return Err(error.into()),
     }
     Ok(())

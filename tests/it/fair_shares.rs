@@ -41,7 +41,7 @@ async fn queue(url: &str, collection: CollectionId, documents: u64) {
             title: None,
             uri: None,
             media_type: None,
-            meta: serde_json::Map::new(),
+            meta: None,
             bytes: text.as_bytes(),
             version: None,
             force: false,

@@ -174,7 +174,7 @@ impl Desk {
             title: None,
             uri: None,
             media_type: None,
-            meta: serde_json::Map::new(),
+            meta: None,
             bytes: text.as_bytes(),
             version: None,
             force: false,

@@ -377,7 +377,7 @@ pub fn incoming<'a>(collection: footnote_ingest::ids::CollectionId) -> Incoming<
         title: None,
         uri: None,
         media_type: None,
-        meta: serde_json::Map::new(),
+        meta: None,
         bytes: &[],
         force: false,
         priority: 0,

@@ -133,10 +133,30 @@ async fn a_sync_takes_in_what_changed_and_deletes_what_is_gone() {
     let app = TestApp::with(|settings| settings.sync_roots = vec![root.clone()]).await;
     let collection = app.collection("synced").await;
     let other = app.text(&collection, "by-hand.txt", "Uploaded by hand.").await;
+    // Of its name by chance.
+    app.text(&collection, "files/by-hand.txt", "Uploaded by hand as well.").await;
     let sync = json!({ "sync": { "collection": collection, "inputs": [root], "prune": true } });
     let path = schedule(&app, "files", "* * * * * *", &sync).await;
     let run = done(&app, &path).await;
     assert_eq!((&run["outcome"]["added"], &run["outcome"]["failed"]), (&json!(2), &json!(0)), "{run}");
+
+    // What somebody noted is not lost when the file changes.
+    let noted = json!({ "meta": { "department": "support" } });
+    let pump = app.get(&format!("/api/v1/documents?collection={collection}")).await.json()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["key"] == "files/pumps/p4.txt")
+        .map(|item| format!("/api/v1/documents/{}", item["id"].as_str().unwrap()))
+        .unwrap();
+    assert_eq!(app.send("PATCH", &pump, &noted).await.status, StatusCode::OK);
+    write(&root, "pumps/p4.txt", "The pump P4 holds 5 bar.");
+    until("changed pump", async || {
+        let runs = app.get(&path).await.json()["runs"].as_array()?.clone();
+        runs.iter().any(|run| run["outcome"]["changed"] == 1).then_some(())
+    })
+    .await;
+    assert_eq!(app.get(&pump).await.json()["meta"], noted["meta"]);
 
     std::fs::remove_file(root.join("valves.txt")).unwrap();
     let documents = format!("/api/v1/documents?collection={collection}");
@@ -148,13 +168,13 @@ async fn a_sync_takes_in_what_changed_and_deletes_what_is_gone() {
         (!keys.contains(&"files/valves.txt".to_owned())).then_some(keys)
     })
     .await;
-    assert_eq!(keys, ["by-hand.txt", "files/pumps/p4.txt"], "what was not synced stays: {other}");
+    assert_eq!(keys, ["by-hand.txt", "files/by-hand.txt", "files/pumps/p4.txt"], "what was not synced stays: {other}");
 
     // Nothing is left at all: the folder may not be mounted.
     std::fs::remove_dir_all(root.join("pumps")).unwrap();
     let before = runs(&app.db).await.2;
     until("two more runs", async || (runs(&app.db).await.2 >= before + 2).then_some(())).await;
-    assert_eq!(app.get(&documents).await.json()["items"].as_array().unwrap().len(), 2);
+    assert_eq!(app.get(&documents).await.json()["items"].as_array().unwrap().len(), 3);
     assert_eq!(app.delete(&path).await.status, StatusCode::NO_CONTENT);
     assert_eq!(app.get(&path).await.status, StatusCode::NOT_FOUND);
     app.stop().await;

@@ -44,8 +44,8 @@ pub struct Upload<'a> {
     pub uri: Option<&'a str>,
     /// As the caller declares it.
     pub media_type: Option<&'a str>,
-    /// For filters.
-    pub meta: &'a Map<String, Value>,
+    /// For filters; `None` leaves what is there.
+    pub meta: Option<&'a Map<String, Value>>,
     /// SHA-256 of the bytes.
     pub sha256: &'a [u8],
     /// Number of bytes.
@@ -82,7 +82,7 @@ pub async fn submit(
     scope: Scope,
     upload: &Upload<'_>,
 ) -> sqlx::Result<(DocumentId, Outcome)> {
-    let meta = Value::Object(upload.meta.clone());
+    let meta = upload.meta.map(|meta| Value::Object(meta.clone()));
     // Locks the row if there is one, so that two uploads of a key take turns.
     let known = sqlx::query!(
         r#"
@@ -107,7 +107,7 @@ pub async fn submit(
     .await?;
     if let Some(known) = &known {
         let same = known.source_sha256 == upload.sha256
-            && known.meta == meta
+            && meta.as_ref().is_none_or(|meta| known.meta == *meta)
             && known.same_title
             && known.uri.as_deref() == upload.uri
             && known.stage != Stage::Failed
@@ -125,9 +125,10 @@ pub async fn submit(
             id, owner_id, collection_id, key, title, uri, media_type, meta, stage,
             source_sha256, source_bytes, parent_id, depth, source_version, queued_at, created_at, updated_at
         )
-        values ($1, $2, $3, $4, coalesce($5, $4), $6, $7, $8, 'queued', $9, $10, $11, $12, $13, now(), now(), now())
+        values ($1, $2, $3, $4, coalesce($5, $4), $6, $7, coalesce($8, '{}'::jsonb), 'queued', $9, $10, $11, $12, $13, now(), now(), now())
         on conflict (collection_id, key) where deleted_at is null do update
-        set title = coalesce($5, documents.title), uri = $6, media_type = $7, meta = $8, stage = 'queued',
+        set title = coalesce($5, documents.title), uri = $6, media_type = $7,
+            meta = coalesce($8, documents.meta), stage = 'queued',
             failure_code = null, failure_message = null, queued_at = now(), words_at = null, done_at = null,
             source_sha256 = $9, source_bytes = $10, parent_id = $11, depth = $12, source_version = $13,
             version = documents.version + 1, updated_at = now()

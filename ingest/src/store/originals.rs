@@ -5,6 +5,9 @@ use sqlx::PgExecutor;
 use crate::ids::DocumentId;
 use crate::scope::Scope;
 
+/// Bytes that are sent without asking whether they are there already, at most.
+const SMALL: usize = 64 * 1024;
+
 /// Keeps the bytes, unless they are there already; then nobody drops them
 /// until the transaction ends, in which their document comes in.
 ///
@@ -12,8 +15,7 @@ use crate::scope::Scope;
 /// What the database says.
 pub async fn keep(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, sha256: &[u8], bytes: &[u8]) -> sqlx::Result<()> {
     loop {
-        // Waits for who is about to drop them. Keepers do not wait for each other.
-        if hold(tx, scope, sha256).await? {
+        if bytes.len() > SMALL && hold(tx, scope, sha256).await? {
             return Ok(());
         }
         let inserted = sqlx::query!(
@@ -28,8 +30,9 @@ pub async fn keep(tx: &mut sqlx::PgTransaction<'_>, scope: Scope, sha256: &[u8],
         )
         .execute(&mut **tx)
         .await?;
-        // None if another had them meanwhile: theirs may be dropped too.
-        if inserted.rows_affected() > 0 {
+        // Waits for who is about to drop those that are there. Keepers do not wait for
+        // each other.
+        if inserted.rows_affected() > 0 || hold(tx, scope, sha256).await? {
             return Ok(());
         }
     }

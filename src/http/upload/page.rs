@@ -20,10 +20,10 @@ pub(in super::super) struct WebPage {
     key: Option<String>,
     /// Shown to readers; the page's own if left out.
     title: Option<String>,
-    /// For filters: an object of scalars or lists of scalars.
-    #[serde(default)]
-    #[schema(value_type = Object)]
-    meta: Map<String, Value>,
+    /// For filters: an object of scalars or lists of scalars. Left out, a document
+    /// keeps what it has.
+    #[schema(value_type = Option<Object>)]
+    meta: Option<Map<String, Value>>,
     /// Do the work again even if nothing changed.
     #[serde(default)]
     force: bool,

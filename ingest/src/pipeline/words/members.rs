@@ -59,7 +59,7 @@ pub(super) async fn submit(tx: &mut sqlx::PgTransaction<'_>, document: &Prepared
             title: None,
             uri: uri.as_deref(),
             media_type: member.media_type.as_deref(),
-            meta: &meta,
+            meta: Some(&meta),
             sha256,
             bytes: i64::try_from(member.bytes.len()).unwrap_or(i64::MAX),
             version: None,

@@ -198,7 +198,7 @@ async fn put(
         title: Some(&file.filename),
         uri: None,
         media_type: file.media_type.as_deref(),
-        meta: attributes,
+        meta: Some(attributes),
         bytes: &[],
         version: None,
         force: false,
