@@ -12,10 +12,11 @@ use crate::llm::{LlmError, Provider, Request, Usage};
 use crate::storage::calls::{self, Call, Purpose};
 
 impl Generation {
-    /// Begins to count what the model takes.
-    pub(super) fn open_call(&mut self, provider: &Arc<dyn Provider>, request: &Request) {
-        let input = request_tokens(provider.as_ref(), request);
-        self.receipt.open(Arc::clone(provider), Usage { input_tokens: input, estimated: true, ..Usage::default() });
+    /// Begins to count what the model takes. It counts however the answer ends.
+    pub(super) fn open_call(&mut self, provider: &Arc<dyn Provider>, request: &Request, purpose: Purpose) {
+        let input_tokens = request_tokens(provider.as_ref(), request);
+        let usage = Usage { input_tokens, estimated: true, ..Usage::default() };
+        self.receipt.open(Arc::clone(provider), purpose, usage);
     }
 
     /// A call that was refused, or never came through, took nothing. One that was not
@@ -28,20 +29,14 @@ impl Generation {
 
     /// Records the call under way, if there is one.
     pub(super) async fn close_call(&mut self, outcome: &str) {
-        let Some(Open { provider, started, mut usage, heard }) = self.receipt.open.take() else { return };
+        let Some(Open { provider, purpose, started, mut usage, heard }) = self.receipt.open.take() else { return };
         if usage.estimated && usage.output_tokens == 0 {
             usage.output_tokens = u32::try_from(provider.count_tokens(&heard)).unwrap_or(u32::MAX);
         }
-        self.record_call_of(provider.as_ref(), Purpose::Answer, &usage, started.elapsed(), outcome).await;
+        self.record_call(provider.as_ref(), purpose, &usage, started.elapsed(), outcome).await;
     }
 
-    /// Records a call of the model that was asked.
-    pub(super) async fn record_call(&mut self, purpose: Purpose, usage: &Usage, time: Duration, outcome: &str) {
-        let provider = Arc::clone(&self.provider);
-        self.record_call_of(provider.as_ref(), purpose, usage, time, outcome).await;
-    }
-
-    async fn record_call_of(
+    async fn record_call(
         &mut self,
         provider: &dyn Provider,
         purpose: Purpose,
@@ -78,7 +73,12 @@ impl Generation {
 }
 
 fn request_tokens(provider: &dyn Provider, request: &Request) -> u32 {
-    let history: usize = request.history.iter().map(|turn| provider.count_tokens(&turn.text)).sum();
-    let total = provider.count_tokens(&request.system) + provider.count_tokens(&request.prompt) + history;
+    let history = request.history.iter().map(|turn| turn.text.as_str());
+    let steps = request.steps.iter().flat_map(|step| {
+        let calls = step.calls.iter().map(|call| call.arguments.as_str());
+        calls.chain(step.results.iter().map(|result| result.text.as_str())).chain([step.text.as_str()])
+    });
+    let texts = [request.system.as_str(), request.prompt.as_str()].into_iter().chain(history).chain(steps);
+    let total: usize = texts.map(|text| provider.count_tokens(text)).sum();
     u32::try_from(total).unwrap_or(u32::MAX)
 }

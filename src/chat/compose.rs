@@ -51,7 +51,7 @@ impl Conversing<'_> {
             steps,
             tools,
             tool_choice,
-            max_tokens: generation.max_tokens(),
+            max_tokens: generation.room(self.provider.as_ref()),
             temperature: generation.ask.options.temperature,
             format: None,
         };
@@ -109,7 +109,7 @@ impl Conversing<'_> {
         let told = generation.history.told();
         let wanted = budget::Wanted {
             window: self.provider.context_window(),
-            answer: generation.max_tokens() as usize,
+            answer: generation.room(self.provider.as_ref()) as usize,
             system: &system,
             tools: &specs,
             question: &prompt::question(&[], &generation.ask.content),

@@ -12,9 +12,11 @@ use super::evidence::{Pages, Part};
 use super::gate::RefusalGate;
 use super::record::{New, printable};
 use super::state::Generation;
+use super::thinking;
 use crate::citations::{Piece, Summary, Verifier};
 use crate::error::{Error, Result};
 use crate::llm::{Delta, FinishReason, LlmError, Provider, Step, ToolCall, ToolResult};
+use crate::storage::calls::Purpose;
 
 /// Deltas that are checked and stored together when they come in faster than
 /// they can be stored.
@@ -63,6 +65,13 @@ struct Said {
     finish: Option<FinishReason>,
 }
 
+impl Said {
+    /// Whether its tokens were used up before its first word.
+    fn is_spent(&self) -> bool {
+        self.calls.is_empty() && thinking::is_spent(&self.text, self.finish)
+    }
+}
+
 impl<'a> Conversing<'a> {
     pub(super) fn with(generation: &'a mut Generation, provider: Arc<dyn Provider>) -> Self {
         Self {
@@ -86,7 +95,8 @@ impl<'a> Conversing<'a> {
         let mut finish = FinishReason::Stop;
         for asked in 1..=most {
             let last = asked == most || self.is_spent();
-            let said = match self.ask(last).await {
+            let knew = self.generation.app.models.thinks(self.provider.name());
+            let mut said = match self.ask(last).await {
                 Err(Error::Llm(error)) if self.may_do_without_tools(&error) => {
                     self.generation.close_call(error.code()).await;
                     self.tried.tools = true;
@@ -95,6 +105,10 @@ impl<'a> Conversing<'a> {
                 }
                 said => said?,
             };
+            if !knew && said.is_spent() && self.generation.ask.options.max_tokens.is_none() {
+                self.generation.app.models.note_thinking(self.provider.name());
+                said = self.ask(last).await?;
+            }
             finish = said.finish.unwrap_or(FinishReason::Stop);
             if said.calls.is_empty() {
                 break;
@@ -160,7 +174,7 @@ impl<'a> Conversing<'a> {
     async fn ask(&mut self, last: bool) -> Result<Said> {
         let (request, parts) = self.request(last).await?;
         self.check_against(&parts).await?;
-        self.generation.open_call(&self.provider, &request);
+        self.generation.open_call(&self.provider, &request, Purpose::Answer);
         let asked = Instant::now();
         // What was found is stored while the provider thinks.
         let found = std::mem::take(&mut self.generation.pending);
@@ -300,6 +314,28 @@ impl<'a> Conversing<'a> {
         let (pieces, summary) = std::mem::replace(&mut self.verifier, Verifier::new(vec![])).finish();
         self.show(pieces, &mut events);
         self.generation.record.push(events).await?;
+        if !refused {
+            self.check_said(finish)?;
+        }
         Ok(Answered { refused, summary, finish })
+    }
+
+    /// An answer without a word is none, but where a filter or a limit that was
+    /// asked for says why.
+    fn check_said(&self, finish: FinishReason) -> Result<()> {
+        let is_blank = self.generation.record.text().chars().skip(self.before).all(char::is_whitespace);
+        let provider = self.provider.provider().to_owned();
+        match finish {
+            _ if !is_blank => Ok(()),
+            FinishReason::ContentFilter => Ok(()),
+            FinishReason::Length if self.generation.ask.options.max_tokens.is_some() => Ok(()),
+            FinishReason::Length => {
+                let tokens = self.generation.room(self.provider.as_ref());
+                Err(LlmError::Spent { provider, tokens }.into())
+            }
+            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => {
+                Err(LlmError::Blank { provider }.into())
+            }
+        }
     }
 }

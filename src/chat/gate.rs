@@ -31,9 +31,9 @@ impl RefusalGate {
         !self.open && self.held.contains(NOT_IN_DOCUMENTS)
     }
 
-    /// What is still held when the answer ends, unless it is the sign.
+    /// What is still held when the answer ends, unless it is the sign or blank.
     pub(super) fn rest(self) -> Option<String> {
-        (!self.open && !self.refused() && !self.held.is_empty()).then_some(self.held)
+        (!self.open && !self.refused() && !self.held.trim().is_empty()).then_some(self.held)
     }
 }
 
@@ -59,6 +59,7 @@ mod tests {
     fn an_answer_that_only_begins_like_it_is_shown_whole() {
         assert_eq!(through(&["NOT", " many"]), ("NOT many".into(), false));
         assert_eq!(through(&["N"]), ("N".into(), false));
+        assert_eq!(through(&[" ", "\n"]), (String::new(), false));
         assert_eq!(through(&["  The ", "pump"]), ("  The pump".into(), false));
     }
 }

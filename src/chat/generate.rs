@@ -118,7 +118,12 @@ impl Generation {
         };
         for other in self.stand_ins() {
             let Error::Llm(error) = &failed else { return Err(failed) };
-            if !self.record.is_blank() || !may_fall_back(error) {
+            let is_blank = match error {
+                // To the end it did no more than think.
+                LlmError::Spent { .. } | LlmError::Blank { .. } => self.record.is_thought_only(),
+                _ => self.record.is_blank(),
+            };
+            if !is_blank || !may_fall_back(error) {
                 return Err(failed);
             }
             self.close_call(error.code()).await;
@@ -189,7 +194,11 @@ impl Generation {
                 self.key = None;
                 self.record.notice("content_filter", "The provider's filter cut the answer off.");
             }
-            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => {}
+            FinishReason::Other => {
+                self.key = None;
+                self.record.notice("ended_early", "The provider ended the answer for a reason of its own.");
+            }
+            FinishReason::Stop | FinishReason::ToolCalls => {}
         }
         let unsupported = summary.claims.saturating_sub(summary.supported);
         if unsupported > 0 {
@@ -247,6 +256,8 @@ fn may_fall_back(error: &LlmError) -> bool {
             | LlmError::Timeout { .. }
             | LlmError::Interrupted { .. }
             | LlmError::Protocol { .. }
+            | LlmError::Spent { .. }
+            | LlmError::Blank { .. }
     )
 }
 

@@ -2,7 +2,8 @@
 //! first found little.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -10,8 +11,9 @@ use super::ahead::{self, EVIDENCE};
 use super::evidence;
 use super::history::History;
 use super::state::Generation;
+use super::thinking;
 use crate::error::Result;
-use crate::llm::Request;
+use crate::llm::{Completion, Request};
 use crate::prompt;
 use crate::retrieve::{self, Passage, Query};
 use crate::storage::calls::Purpose;
@@ -109,20 +111,37 @@ impl Generation {
         prompt: String,
         max_tokens: u32,
     ) -> Option<String> {
-        let request = Request::plain(self.provider.name(), system, prompt, max_tokens);
-        let started = Instant::now();
-        let completed = tokio::time::timeout(PATIENCE, self.provider.complete(request)).await;
+        let provider = Arc::clone(&self.provider);
+        let knew = self.app.models.thinks(provider.name());
+        let room = self.room_for(provider.as_ref(), max_tokens);
+        let request = Request::plain(provider.name(), system, prompt, room);
+        let mut completion = self.completed(purpose, request.clone()).await?;
+        if !knew && thinking::is_spent(&completion.text, Some(completion.finish)) {
+            self.app.models.note_thinking(provider.name());
+            let max_tokens = self.room_for(provider.as_ref(), max_tokens);
+            completion = self.completed(purpose, Request { max_tokens, ..request }).await?;
+        }
+        Some(completion.text).filter(|text| !text.trim().is_empty())
+    }
+
+    async fn completed(&mut self, purpose: Purpose, request: Request) -> Option<Completion> {
+        let provider = Arc::clone(&self.provider);
+        self.open_call(&provider, &request, purpose);
+        let completed = tokio::time::timeout(PATIENCE, provider.complete(request)).await;
         let (outcome, completion) = match completed {
             Ok(Ok(completion)) => ("ok", Some(completion)),
             Ok(Err(error)) => {
                 tracing::debug!(message.id = %self.asked.answer, error = error.silent(), ?purpose, "a step of an answer failed");
+                self.not_taken(&error);
                 (error.code(), None)
             }
             Err(_) => ("timeout", None),
         };
-        let usage = completion.as_ref().map(|completion| completion.usage.clone()).unwrap_or_default();
-        self.record_call(purpose, &usage, started.elapsed(), outcome).await;
-        completion.map(|completion| completion.text).filter(|text| !text.trim().is_empty())
+        if let Some(completion) = &completion {
+            self.receipt.used(completion.usage.clone());
+        }
+        self.close_call(outcome).await;
+        completion
     }
 
     fn said_before(&self) -> String {

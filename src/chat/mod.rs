@@ -40,6 +40,7 @@ mod record;
 mod repeat;
 mod state;
 mod summarise;
+mod thinking;
 mod titles;
 mod told;
 mod toolset;

@@ -42,6 +42,7 @@ pub(super) struct Receipt {
 /// A call of a model that is under way.
 pub(super) struct Open {
     pub(super) provider: Arc<dyn Provider>,
+    pub(super) purpose: Purpose,
     pub(super) started: Instant,
     /// As the provider said, or as we estimate until then.
     pub(super) usage: Usage,
@@ -50,8 +51,8 @@ pub(super) struct Open {
 }
 
 impl Receipt {
-    pub(super) fn open(&mut self, provider: Arc<dyn Provider>, usage: Usage) {
-        self.open = Some(Open { provider, started: Instant::now(), usage, heard: String::new() });
+    pub(super) fn open(&mut self, provider: Arc<dyn Provider>, purpose: Purpose, usage: Usage) {
+        self.open = Some(Open { provider, purpose, started: Instant::now(), usage, heard: String::new() });
     }
 
     /// Words came in.

@@ -75,6 +75,11 @@ impl Record {
         self.told.is_blank()
     }
 
+    /// Whether the model thought, and did no more.
+    pub(super) fn is_thought_only(&self) -> bool {
+        self.told.is_thought_only()
+    }
+
     /// The answer's words so far.
     pub(super) fn text(&self) -> &str {
         self.told.text()

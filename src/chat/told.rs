@@ -65,7 +65,12 @@ impl Told {
 
     /// Whether nothing of an answer was told.
     pub(super) fn is_blank(&self) -> bool {
-        self.text.is_empty() && self.reasoning.is_empty() && self.calls.is_empty()
+        self.is_thought_only() && self.reasoning.is_empty()
+    }
+
+    /// Whether no more than reasoning was told.
+    pub(super) fn is_thought_only(&self) -> bool {
+        self.text.is_empty() && self.calls.is_empty()
     }
 
     /// The message's parts.

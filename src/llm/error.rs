@@ -110,6 +110,22 @@ pub enum LlmError {
         /// How.
         details: String,
     },
+    /// It ended without a word, after all the tokens that it had.
+    #[error(
+        "the model at `{provider}` used up its {tokens} tokens before its first word; raise FOOTNOTE_MAX_ANSWER_TOKENS"
+    )]
+    Spent {
+        /// Whose model.
+        provider: String,
+        /// Tokens that it was allowed.
+        tokens: u32,
+    },
+    /// It ended without a word.
+    #[error("the model at `{provider}` ended its answer without a word; ask again, or ask another model")]
+    Blank {
+        /// Whose model.
+        provider: String,
+    },
     /// A setting cannot be what it is.
     #[error("`{setting}` {problem}")]
     Misconfigured {
@@ -150,7 +166,11 @@ impl LlmError {
             | Self::Transient { details, .. }
             | Self::Interrupted { details, .. }
             | Self::Protocol { details, .. } => details.clear(),
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Misconfigured { .. } => {}
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Spent { .. }
+            | Self::Blank { .. }
+            | Self::Misconfigured { .. } => {}
         }
         silent.to_string()
     }
@@ -169,6 +189,8 @@ impl LlmError {
             Self::Unreachable { .. } => "unreachable",
             Self::Timeout { .. } => "timeout",
             Self::Interrupted { .. } => "interrupted",
+            Self::Spent { .. } => "spent",
+            Self::Blank { .. } => "blank",
             Self::Protocol { .. } => "protocol",
         }
     }

@@ -323,6 +323,8 @@ impl Connection {
             | LlmError::ModelNotFound { .. }
             | LlmError::TooLong { .. }
             | LlmError::Refused { .. }
+            | LlmError::Spent { .. }
+            | LlmError::Blank { .. }
             | LlmError::Misconfigured { .. } => permit.succeeded(),
         }
     }

@@ -24,6 +24,22 @@ pub(super) fn alternating(history: &[Turn]) -> Vec<(Role, Vec<&str>)> {
     spells
 }
 
+/// Earlier turns for protocols in which the templates of some models are strict:
+/// neighbours of one role as one turn, blank ones left out.
+pub(super) fn joined(history: &[Turn]) -> Vec<(Role, String)> {
+    let mut spells: Vec<(Role, String)> = Vec::new();
+    for turn in history.iter().filter(|turn| !turn.text.trim().is_empty()) {
+        match spells.last_mut() {
+            Some((role, text)) if *role == turn.role => {
+                text.push_str("\n\n");
+                text.push_str(&turn.text);
+            }
+            _ => spells.push((turn.role, turn.text.clone())),
+        }
+    }
+    spells
+}
+
 /// A call's arguments as the object that they should be, else an empty one.
 pub(super) fn arguments(call: &ToolCall) -> Value {
     match serde_json::from_str(&call.arguments) {

@@ -70,6 +70,8 @@ pub struct Reply {
     usage: Value,
     pause: Duration,
     refusal: Option<String>,
+    /// Why it ends, if it is to say another reason than it has.
+    ending: Option<&'static str>,
 }
 
 impl Reply {
@@ -80,6 +82,7 @@ impl Reply {
             usage: json!({ "prompt_tokens": 120, "completion_tokens": 9 }),
             pause: Duration::ZERO,
             refusal: None,
+            ending: None,
         }
     }
 
@@ -91,6 +94,12 @@ impl Reply {
     /// Refuses with HTTP status 400.
     pub fn refuses(why: &str) -> Self {
         Self { refusal: Some(why.to_owned()), ..Self::says("") }
+    }
+
+    /// Ends for a reason of choice.
+    pub fn ending(mut self, reason: &'static str) -> Self {
+        self.ending = Some(reason);
+        self
     }
 
     /// Calls one more tool; the arguments need be no JSON.
@@ -129,7 +138,7 @@ impl Reply {
             chunks
                 .extend(cut.map(|(index, piece)| part(json!({ "index": index, "function": { "arguments": piece } }))));
         }
-        let reason = if self.calls.is_empty() { "stop" } else { "tool_calls" };
+        let reason = self.ending.unwrap_or(if self.calls.is_empty() { "stop" } else { "tool_calls" });
         chunks.push(json!({ "id": "c", "choices": [{ "index": 0, "delta": {}, "finish_reason": reason }] }));
         chunks.push(json!({ "id": "c", "choices": [], "usage": self.usage }));
         chunks.iter().map(Value::to_string).chain(["[DONE]".to_owned()]).collect()

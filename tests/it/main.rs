@@ -121,6 +121,7 @@ mod slow_readers;
 mod sources;
 mod talk;
 mod template;
+mod thinkers;
 mod titles;
 mod tools;
 mod ui_chats;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::llm::remote::Spelling;
+use crate::llm::turns;
 use crate::llm::{Format, Image, Request, Role, Step, ToolChoice};
 
 /// Which name the limit of the answer's tokens goes by.
@@ -112,14 +113,19 @@ fn messages(request: &Request) -> Vec<Value> {
     if !request.system.is_empty() {
         messages.push(json!({ "role": "system", "content": request.system }));
     }
-    messages.extend(request.history.iter().map(|turn| {
-        let role = match turn.role {
+    let mut spells = turns::joined(&request.history);
+    // Two turns of the user's in a row are refused by strict templates, such as
+    // Gemma's.
+    let before = spells.pop_if(|(role, _)| *role == Role::User).map(|(_, text)| text);
+    messages.extend(spells.into_iter().map(|(role, text)| {
+        let role = match role {
             Role::User => "user",
             Role::Assistant => "assistant",
         };
-        json!({ "role": role, "content": turn.text })
+        json!({ "role": role, "content": text })
     }));
-    messages.push(json!({ "role": "user", "content": content(&request.prompt, &request.images) }));
+    let prompt = before.into_iter().chain([request.prompt.clone()]).collect::<Vec<_>>().join("\n\n");
+    messages.push(json!({ "role": "user", "content": content(&prompt, &request.images) }));
     for step in &request.steps {
         messages.push(called(step));
         messages.extend(
@@ -181,6 +187,22 @@ mod tests {
         assert_eq!(Limit::of("mine.openai.azure.com"), Limit::MaxCompletionTokens);
         assert_eq!(Limit::of("notopenai.com"), Limit::MaxTokens);
         assert_eq!(Limit::of("localhost"), Limit::MaxTokens);
+    }
+
+    #[test]
+    fn no_two_turns_of_one_role_follow_each_other() {
+        let turn = |role, text: &str| Turn { role, text: text.into() };
+        let history = vec![
+            turn(Role::User, "notes"),
+            turn(Role::User, "q"),
+            turn(Role::Assistant, "a"),
+            turn(Role::User, "go on"),
+        ];
+        let request = Request { history, ..Request::plain("m", String::new(), "p".into(), 9) };
+        let messages = Body::new(&request, "localhost", Spelling::Usual).into_json()["messages"].take();
+        let user = |text: &str| json!({ "role": "user", "content": text });
+        let answer = json!({ "role": "assistant", "content": "a" });
+        assert_eq!(messages, json!([user("notes\n\nq"), answer, user("go on\n\np")]));
     }
 
     #[test]

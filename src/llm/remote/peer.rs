@@ -157,6 +157,8 @@ impl Peer {
             }
             // So Google says it.
             400 if said.names.contains("api_key") => LlmError::Unauthorized { provider, details, key, url },
+            // So llama.cpp says that it was started without templates that take tools.
+            500 if said.message.contains("--jinja") => LlmError::Refused { provider, details },
             // 402: nothing left to pay with.
             402 | 429 => LlmError::RateLimited { provider, retry_after: said.wait, details },
             400 if said.is_unpaid() => LlmError::RateLimited { provider, retry_after: None, details },
@@ -254,6 +256,14 @@ mod tests {
         assert_eq!(code(json!({ "message": "x", "type": "content_filter" })), "refused");
         assert_eq!(code(json!("out of memory")), "transient");
         assert_eq!(code(json!({ "message": ["odd"] })), "transient");
+    }
+
+    #[test]
+    fn a_server_that_was_started_without_tools_refuses_them() {
+        let error =
+            json!({ "error": { "code": 500, "message": "tools param requires --jinja flag", "type": "server_error" } });
+        let refused = refused(500, &error);
+        assert_eq!((refused.error.code(), refused.again), ("refused", Again::Never));
     }
 
     #[test]

@@ -1,0 +1,94 @@
+//! Models that think before they speak, and models that end without a word.
+
+use serde_json::{Value, json};
+
+use crate::conversing::{Conversing, Reply, Task};
+use crate::talk::{MANUAL, PRESSURE, Talk};
+
+const ANSWER: &str = "The pump P4 is rated for a pressure of 4 bar [1].";
+
+/// A model that thinks for 3,000 tokens, whatever it is asked for.
+async fn thinker() -> Talk {
+    let mind = |task, body: &Value| {
+        let room = body["max_tokens"].as_u64().unwrap();
+        match task {
+            _ if room < 3_000 => Reply::says("").ending("length").used(120, 0, u32::try_from(room).unwrap()),
+            Task::Title => Reply::says("Pressure"),
+            _ => Reply::says(ANSWER),
+        }
+    };
+    let talk = Talk::start(Conversing::with_asides(mind).await).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    talk
+}
+
+fn notices(answer: &Value) -> String {
+    answer["parts"].as_array().unwrap().iter().filter(|part| part["type"] == "notice").map(Value::to_string).collect()
+}
+
+#[tokio::test]
+async fn a_model_that_thinks_is_given_room_for_it() {
+    let talk = thinker().await;
+    let answer = talk.ask(PRESSURE).await;
+    assert!(answer.to_string().contains("rated for a pressure of 4 bar"), "{answer}");
+    assert!(answer["receipt"]["fallback"].is_null(), "{answer}");
+    let rooms = |talk: &Talk| -> Vec<Value> {
+        talk.model.bodies(Task::Answer).into_iter().map(|body| body["max_tokens"].clone()).collect()
+    };
+    assert_eq!(rooms(&talk), [json!(1024), json!(1024 + 4096)]);
+    // Both are on the bill.
+    let calls: Vec<&Value> =
+        answer["receipt"]["calls"].as_array().unwrap().iter().map(|call| &call["usage"]["output_tokens"]).collect();
+    assert_eq!(calls, [&json!(1024), &json!(9)]);
+    // From now on it is known, for whatever it is asked.
+    talk.ask("What is the pressure of the P4 pump?").await;
+    assert_eq!(rooms(&talk).len(), 3, "{:?}", rooms(&talk));
+    let titles = talk.model.bodies(Task::Title);
+    assert!(titles.iter().all(|body| body["max_tokens"].as_u64() > Some(4_000)), "{titles:?}");
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_number_of_tokens_gets_that_number() {
+    let talk = thinker().await;
+    let answer = talk.ask_with(&json!({ "content": PRESSURE, "max_tokens": 50 })).await;
+    assert!(notices(&answer).contains("limit of tokens"), "{answer}");
+    assert_eq!(talk.model.bodies(Task::Answer).len(), 1);
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_without_a_word_is_none() {
+    let talk = Talk::start(Conversing::start(|_| Reply::says(" \n")).await).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    let answer = talk.ask(PRESSURE).await;
+    assert_eq!(answer["receipt"]["fallback"], "blank", "{answer}");
+    assert!(answer.to_string().contains("4 bar") && answer["grounded"] == true, "{answer}");
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_for_an_odd_reason_says_so_and_is_not_given_again() {
+    let talk = Talk::start(Conversing::start(|_| Reply::says(ANSWER).ending("recitation")).await).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    for asked in 1..=2 {
+        let messages = talk.app.conversation().await;
+        let answer = talk.post(&messages, &json!({ "content": PRESSURE })).await;
+        assert!(notices(&answer).contains("a reason of its own"), "{answer}");
+        assert_eq!(talk.model.bodies(Task::Answer).len(), asked);
+    }
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_without_templates_for_tools_is_asked_without_them() {
+    let mind = |body: &Value| match body.get("tools") {
+        Some(_) => Reply::refuses("tools param requires --jinja flag"),
+        None => Reply::says(ANSWER),
+    };
+    let talk = Talk::start(Conversing::start(mind).await).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    let answer = talk.ask(PRESSURE).await;
+    assert!(notices(&answer).contains("cannot call tools") && answer["receipt"]["fallback"].is_null(), "{answer}");
+    talk.stop().await;
+}
