@@ -153,6 +153,8 @@ impl Reader {
         let after = self.after;
         let ended = progress.wait_for(|now| now.last > after || now.ended).await.ok()?.ended;
         let new = match live.after(after) {
+            // Another process ended it, and stored how.
+            Next::Events(new) if new.is_empty() && !live.tells_end() => self.stored().await?,
             Next::Events(new) => new.into_iter().map(Waiting::Live).collect(),
             Next::Stored => self.behind(live, ended).await?,
         };

@@ -208,6 +208,11 @@ impl Live {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner).back().cloned()
     }
 
+    /// Whether the last event is an answer's last one.
+    pub(super) fn tells_end(&self) -> bool {
+        self.last().is_some_and(|event| event.is_last())
+    }
+
     /// Whether no more come.
     pub(super) fn has_ended(&self) -> bool {
         self.progress.borrow().ended

@@ -20,6 +20,14 @@ pub struct Event {
     pub data: Value,
 }
 
+impl Event {
+    /// Whether it says how its answer ended.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        matches!(self.name.as_str(), "message.completed" | "message.cancelled" | "message.interrupted" | "error")
+    }
+}
+
 /// A stored event whose content is still text: a tenth of what it takes once it
 /// is read.
 #[derive(Debug, Clone)]

@@ -135,3 +135,27 @@ async fn an_answer_goes_on_for_a_reader_that_comes_back_in_time() {
     assert_eq!(provider.calls().len(), 1);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_is_told_of_the_end_that_another_process_gave_an_answer() {
+    let (app, _provider) = talking(varying(&numbered(1, PIECES), PAUSE), |_| {}).await;
+    let (mut reading, path) = asked(&app, &question(0)).await;
+    reading.until("text.delta").await;
+    // What a sweep does that takes this process for dead.
+    let end = "with ended as (
+                   update messages set status = 'interrupted', lease_until = null where id = $1::uuid returning id
+               )
+               insert into message_events (message_id, seq, name, data)
+               select id, (select max(seq) + 1 from message_events where message_id = id), 'message.interrupted', '{}'
+               from ended";
+    let id = path.rsplit('/').next().unwrap();
+    let ended = async || {
+        // Its maker may have said more at the same moment.
+        sqlx::query(end).bind(id).execute(&app.db).await.ok().filter(|done| done.rows_affected() == 1).map(drop)
+    };
+    until("end by another", ended).await;
+    let read = reading.rest().await;
+    assert_eq!(frames(&read).last().unwrap().name, "message.interrupted");
+    assert_eq!(frames(&replayed(&app, &path).await).last().unwrap().name, "message.interrupted");
+    app.stop().await;
+}
