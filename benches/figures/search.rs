@@ -9,6 +9,7 @@ use footnote_ingest::ids::RevisionId;
 use footnote_ingest::index::{Mode, point_id};
 use footnote_ingest::pipeline::Workers;
 use footnote_ingest::store::{chunks, documents};
+use futures::{StreamExt, stream};
 use uuid::Uuid;
 
 use crate::rig::{Rig, texts};
@@ -17,6 +18,8 @@ use crate::{Target, figure, quantile};
 /// Copies of the sample texts, each with a sentence of its own: together a
 /// little over 100,000 chunks.
 const COPIES: usize = 800;
+/// Documents that are taken in at once, as the files of one upload are.
+const AT_ONCE: usize = 4;
 /// Searches before them, in which connections prepare their statements.
 const WARM_UP: usize = 100;
 /// Searches that are measured.
@@ -59,13 +62,13 @@ async fn words(rig: &Rig, corpus: &Corpus) {
     let texts = texts();
     let workers = Workers::start(corpus).await.expect("workers");
     let started = Instant::now();
-    for copy in 0..COPIES {
-        for (key, bytes) in &texts {
-            let mut bytes = bytes.clone();
-            bytes.extend(format!("\n\nCopy number {copy} of this document.\n").bytes());
-            rig.submit(corpus, collection, &format!("{copy}/{key}"), None, &bytes).await;
-        }
-    }
+    let copies = (0..COPIES).flat_map(|copy| texts.iter().map(move |text| (copy, text)));
+    let submit = async |(copy, (key, bytes)): (usize, &(String, Vec<u8>))| {
+        let mut bytes = bytes.clone();
+        bytes.extend(format!("\n\nCopy number {copy} of this document.\n").bytes());
+        rig.submit(corpus, collection, &format!("{copy}/{key}"), None, &bytes).await;
+    };
+    stream::iter(copies).for_each_concurrent(AT_ONCE, submit).await;
     let count = loop {
         let progress = documents::progress(&rig.db, rig.scope, collection).await.expect("progress");
         if progress.queued == 0 {

@@ -4,7 +4,9 @@
 //! flushed are gone after `kill -9`; `flush()` panics when another thread holds
 //! its lock or on an I/O error; a full disk is a SIGBUS; a second process
 //! cannot open the store. Hence one writer at a time, a flush at the end of
-//! every write, panics contained, and the disk checked first.
+//! every write, panics contained, and the disk checked first. A point that is
+//! added to a segment walks the whole posting list of each of its words, so that
+//! a load of many grows with its square: segments are closed in between.
 
 mod query;
 
@@ -12,13 +14,14 @@ use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use qdrant_edge::{
-    CountRequest, CreateIndex, Distance, EdgeConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams,
-    FieldIndexOperations, Modifier, PointId, PointInsertOperations, PointOperations, PointStructPersisted,
-    PointVectorsPersisted, ScrollRequest, UpdateOperation, UpdateVectorsOp, VectorOperations, VectorPersisted,
-    VectorStructPersisted, WithPayloadInterface, WithVector,
+    CountRequest, CreateIndex, Distance, EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeSparseVectorParams,
+    EdgeVectorParams, FieldIndexOperations, Modifier, PointId, PointInsertOperations, PointOperations,
+    PointStructPersisted, PointVectorsPersisted, ScrollRequest, UpdateOperation, UpdateVectorsOp, VectorOperations,
+    VectorPersisted, VectorStructPersisted, WithPayloadInterface, WithVector,
 };
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -37,6 +40,10 @@ use crate::scope::Scope;
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// Points between two flushes within one write.
 const FLUSH_EVERY: usize = 2048;
+/// Points that are added to a segment before it is closed, about.
+const CLOSE_AFTER: usize = 16_384;
+/// Closed segments that wait for the next optimisation to be merged, at most.
+const CLOSED: usize = 24;
 
 /// Qdrant Edge, shared by all tasks.
 #[derive(Clone)]
@@ -45,6 +52,8 @@ pub struct EdgeIndex {
     writer: Arc<Mutex<()>>,
     disk: DiskGuard,
     dimensions: usize,
+    /// Points that were added since a segment was closed last.
+    added: Arc<AtomicUsize>,
 }
 
 /// The store, which flushes itself when it is dropped and panics when it cannot:
@@ -88,7 +97,8 @@ impl EdgeIndex {
         disk.check_mapped()?;
         let folder = path.to_path_buf();
         let shard = contained(move || open_patiently(&folder, dimensions)).await??;
-        Ok(Self { shard: Arc::new(Shard(Some(shard))), writer: Arc::default(), disk, dimensions })
+        let shard = Arc::new(Shard(Some(shard)));
+        Ok(Self { shard, writer: Arc::default(), disk, dimensions, added: Arc::default() })
     }
 
     pub(super) fn is_shared(&self) -> bool {
@@ -97,6 +107,7 @@ impl EdgeIndex {
 
     pub(super) async fn upsert(&self, points: Vec<Point>) -> Result<()> {
         check_dimensions(self.dimensions, points.iter().filter_map(|point| point.dense.as_deref()))?;
+        self.close_segment(points.len()).await?;
         let operations = batches(points, |batch| {
             let points = batch.into_iter().map(to_edge_point).collect::<Result<Vec<_>>>()?;
             let insert = PointOperations::UpsertPoints(PointInsertOperations::PointsList(points));
@@ -116,7 +127,9 @@ impl EdgeIndex {
         .await?
         .map_err(index_error)?;
         let known: std::collections::HashSet<PointId> = known.into_iter().map(|record| record.id).collect();
-        let vectors = vectors.into_iter().filter(|(id, _)| known.contains(&PointId::Uuid(*id))).collect();
+        let vectors: Vec<_> = vectors.into_iter().filter(|(id, _)| known.contains(&PointId::Uuid(*id))).collect();
+        // A point of a closed segment is moved out of it.
+        self.close_segment(vectors.len()).await?;
         let operations = batches(vectors, |batch: Vec<(Uuid, Vec<f32>)>| {
             let points = batch
                 .into_iter()
@@ -181,11 +194,28 @@ impl EdgeIndex {
     }
 
     pub(super) async fn optimize(&self) -> Result<()> {
+        self.optimize_to(None).await
+    }
+
+    /// Makes room for so many points more: what was added is closed once it is much.
+    async fn close_segment(&self, points: usize) -> Result<()> {
+        if self.added.fetch_add(points, Ordering::Relaxed) + points < CLOSE_AFTER {
+            return Ok(());
+        }
+        self.optimize_to(Some(CLOSED)).await?;
+        self.added.store(points, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Leaves so many segments, or as few as there are processors.
+    async fn optimize_to(&self, segments: Option<usize>) -> Result<()> {
         self.disk.check_mapped()?;
         let guard = Arc::clone(&self.writer).lock_owned().await;
         let shard = Arc::clone(&self.shard);
         contained(move || {
             let _guard = guard;
+            let wanted = EdgeOptimizersConfig { default_segment_number: segments, ..EdgeOptimizersConfig::default() };
+            shard.set_optimizers_config(wanted).map_err(index_error)?;
             shard.optimize().map_err(index_error)?;
             shard.flush();
             Ok(())

@@ -7,6 +7,7 @@ mod publish;
 mod reading;
 mod refuse;
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,6 +41,11 @@ use crate::store::{chunks, jobs, revisions};
 const BATCH_BYTES: i64 = 2 * 1024 * 1024;
 /// Chunks that are indexed, or whose rows are written, together.
 const WINDOW: usize = 2048;
+/// Batches that are stored at once: the rows of one are written while the points of
+/// the other are, and both wait for the disk.
+const STORED_AT_ONCE: usize = 2;
+/// Bytes of text of a batch that is stored beside another, at most.
+const SMALL: usize = 4 * 1024 * 1024;
 
 pub(super) struct Line {
     corpus: Corpus,
@@ -62,7 +68,7 @@ impl Rounds for Line {
 
     async fn round(&mut self, stop: &CancellationToken) -> Result<Round> {
         let done = contained(self.empty_queue(stop)).await;
-        let stored = contained(self.stored()).await;
+        let stored = contained(self.stored(0)).await;
         let done = done.and_then(|worked| stored.map(|()| worked));
         if stop.is_cancelled() || matches!(done, Err(Error::ChangedOver)) {
             self.reading = Reading::new(self.corpus.clone());
@@ -86,7 +92,7 @@ impl Line {
         self.leases.clone()
     }
 
-    /// The next batch is read while the last one is stored.
+    /// The next batch is read while the last ones are stored.
     async fn empty_queue(&mut self, stop: &CancellationToken) -> Result<Round> {
         let mut worked = Round::Idle;
         let work = Arc::clone(&self.corpus.work);
@@ -94,7 +100,7 @@ impl Line {
         while !self.unstored.is_empty() {
             worked = Round::Worked;
             self.store_next();
-            self.stored().await?;
+            self.stored(0).await?;
         }
         while !stop.is_cancelled() {
             // Registered before the claim: what comes in during it is not missed.
@@ -110,7 +116,7 @@ impl Line {
                 break;
             } else {
                 // All that is left takes long: nothing waits for it.
-                self.stored().await?;
+                self.stored(0).await?;
                 self.rest();
                 tokio::select! {
                     batch = self.reading.next() => batch,
@@ -119,12 +125,13 @@ impl Line {
                     () = stop.cancelled() => break,
                 }
             };
+            let beside = if batch.bytes() <= SMALL { STORED_AT_ONCE - 1 } else { 0 };
             self.unstored.push(batch);
-            self.stored().await?;
+            self.stored(beside).await?;
             self.store_next();
             self.reading.check()?;
         }
-        self.stored().await?;
+        self.stored(0).await?;
         if worked == Round::Idle {
             self.rest();
         }
@@ -173,12 +180,17 @@ impl Line {
         }
     }
 
-    /// Waits for what is being stored. What could not be is kept: to read it again may
-    /// take an hour.
-    async fn stored(&mut self) -> Result<()> {
-        let Err((error, batch)) = self.storing.end().await? else { return Ok(()) };
-        self.unstored.push(batch);
-        Err(error)
+    /// Waits until no more than `most` batches are being stored. What could not be is
+    /// kept: to read it again may take an hour.
+    async fn stored(&mut self, most: usize) -> Result<()> {
+        let mut stored = Ok(());
+        while self.storing.0.len() > most || (stored.is_err() && !self.storing.0.is_empty()) {
+            if let Err((error, batch)) = self.storing.end().await? {
+                self.unstored.push(batch);
+                stored = Err(error);
+            }
+        }
+        stored
     }
 
     /// Lets the vectors be made: nothing is queued, or nothing that can be read now.
@@ -192,13 +204,13 @@ impl Line {
 /// What became of a batch; that which could not be stored comes back.
 type Stored = std::result::Result<(), (Error, Batch)>;
 
-/// The batch that is stored while the next is read.
+/// The batches that are stored while the next is read, in their order.
 #[derive(Default)]
-struct Storing(Option<tokio::task::JoinHandle<Stored>>);
+struct Storing(VecDeque<tokio::task::JoinHandle<Stored>>);
 
 impl Storing {
     fn begin(&mut self, corpus: Corpus, space: Arc<Space>, leases: Leases, signals: Arc<Signals>, mut batch: Batch) {
-        self.0 = Some(rights::spawn(async move {
+        self.0.push_back(rights::spawn(async move {
             let chunks = match contained(store(&corpus, &space, &mut batch)).await {
                 Ok(chunks) => chunks,
                 Err(error) => return Err((error, batch)),
@@ -214,7 +226,7 @@ impl Storing {
     }
 
     async fn end(&mut self) -> Result<Stored> {
-        match self.0.take() {
+        match self.0.pop_front() {
             Some(storing) => Ok(storing.await?),
             None => Ok(Ok(())),
         }

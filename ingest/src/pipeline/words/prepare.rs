@@ -60,6 +60,13 @@ impl Batch {
         self.prepared.is_empty() && self.refused.is_empty()
     }
 
+    /// Bytes of their texts, and of the files that they hold.
+    pub(super) fn bytes(&self) -> usize {
+        let members =
+            |document: &Prepared| document.parsed.members.iter().map(|member| member.bytes.len()).sum::<usize>();
+        self.prepared.iter().map(|document| document.parsed.text.len() + members(document)).sum()
+    }
+
     /// The claims of all of them.
     pub(super) fn claims(&self) -> Vec<Claim> {
         let prepared = self.prepared.iter().map(|document| document.claim);
