@@ -144,7 +144,7 @@ pub async fn retrieve(corpus: &Corpus, scope: Scope, query: &Query) -> Result<Re
     // Some are dropped as duplicates, some are joined.
     let most = 2 * limit + 8;
     let phrase = Phrase::of(&query.text).filter(|_| query.mode != Mode::Dense);
-    let wanted = if phrase.is_some() { most.max(phrase::HITS) } else { most };
+    let wanted = phrase.as_ref().map_or(most, |phrase| most.max(phrase.hits()));
     let (mut hits, embed, search) = hits(corpus, scope, query, wanted).await?;
     if let Some(phrase) = &phrase {
         hits = phrase.likely(hits, most);

@@ -9,8 +9,11 @@ use crate::folding::folded;
 
 /// Words of a query that may be a phrase without quotation marks.
 const WORDS: std::ops::RangeInclusive<usize> = 4..=40;
-/// Hits that are looked through for it.
-pub(super) const HITS: usize = 100;
+/// Hits among which what may be a phrase is looked for, and what is said to be one.
+const HITS: usize = 64;
+const QUOTED: usize = 100;
+/// Hits that are loaded for it alone, at most: the best by words.
+const LOADED: usize = 20;
 /// What a passage that holds it is ranked above others by: more than fusion gives.
 const ABOVE: f32 = 1.0;
 /// Who holds all words of a query has at least this share of the best score by words.
@@ -47,14 +50,23 @@ impl Phrase {
         may_stand.then_some(Self { parts: vec![words], is_all: true })
     }
 
-    /// The first `most` hits, and of the others those that may hold it.
+    /// Hits among which it is looked for.
+    pub(super) fn hits(&self) -> usize {
+        if self.is_all { HITS } else { QUOTED }
+    }
+
+    /// The first `most` hits, and of the others those that may hold it: all for words
+    /// in quotation marks.
     pub(super) fn likely(&self, mut hits: Vec<Hit>, most: usize) -> Vec<Hit> {
+        if !self.is_all || hits.len() <= most {
+            return hits;
+        }
         let best = hits.iter().filter_map(|hit| hit.sparse).fold(0.0, f32::max);
-        let mut place = 0;
-        hits.retain(|hit| {
-            place += 1;
-            place <= most || self.may_be_held(hit.sparse, best)
-        });
+        let mut others = hits.split_off(most);
+        others.retain(|hit| self.may_be_held(hit.sparse, best));
+        others.sort_by(|a, b| b.sparse.unwrap_or_default().total_cmp(&a.sparse.unwrap_or_default()));
+        others.truncate(LOADED);
+        hits.extend(others);
         hits
     }
 
