@@ -12,8 +12,6 @@ const WORDS: std::ops::RangeInclusive<usize> = 4..=40;
 /// Hits among which what may be a phrase is looked for, and what is said to be one.
 const HITS: usize = 64;
 const QUOTED: usize = 100;
-/// Hits that are loaded for it alone, at most: the best by words.
-const LOADED: usize = 20;
 /// What a passage that holds it is ranked above others by: more than fusion gives.
 const ABOVE: f32 = 1.0;
 /// Who holds all words of a query has at least this share of the best score by words.
@@ -55,18 +53,14 @@ impl Phrase {
         if self.is_all { HITS } else { QUOTED }
     }
 
-    /// The first `most` hits, and of the others those that may hold it: all for words
-    /// in quotation marks.
+    /// The first `most` hits, and of the others those that may hold it.
     pub(super) fn likely(&self, mut hits: Vec<Hit>, most: usize) -> Vec<Hit> {
-        if !self.is_all || hits.len() <= most {
-            return hits;
-        }
         let best = hits.iter().filter_map(|hit| hit.sparse).fold(0.0, f32::max);
-        let mut others = hits.split_off(most);
-        others.retain(|hit| self.may_be_held(hit.sparse, best));
-        others.sort_by(|a, b| b.sparse.unwrap_or_default().total_cmp(&a.sparse.unwrap_or_default()));
-        others.truncate(LOADED);
-        hits.extend(others);
+        let mut place = 0;
+        hits.retain(|hit| {
+            place += 1;
+            place <= most || self.may_be_held(hit.sparse, best)
+        });
         hits
     }
 

@@ -101,6 +101,23 @@ async fn jobs_of_what_is_in_an_archive_are_locked_before_those_of_later_document
     rig.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_archive_replaces_in_its_own_batch_is_read_again() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    archive_with_note(&rig, owner).await;
+    // Both are claimed together, and the archive holds another text than the note.
+    rig.submit(owner, "all.zip/note.txt", b"The valve leaks.").await;
+    rig.submit(owner, "all.zip", &note("The valve opens at 4 bar.")).await;
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    rig.until(async || count(&rig.corpus.db, "select count(*) from jobs").await == 0).await;
+    workers.stop().await;
+    let texts = "select count(*) from documents d join revisions r on r.id = d.revision_id
+                 where d.stage = 'done' and r.version = d.version and r.text like '%4 bar%'";
+    assert_eq!(count(&rig.corpus.db, texts).await, 1, "the archive holds no text itself");
+    rig.stop().await;
+}
+
 /// Some of the documents that there are.
 async fn some(corpus: &Corpus, owner: Scope, random: &mut Random) -> Vec<DocumentId> {
     let all = documents::list(&corpus.db, owner, &Filter::default(), 100).await.unwrap();

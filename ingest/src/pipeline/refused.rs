@@ -24,7 +24,7 @@ pub(super) async fn refuse(corpus: &Corpus, claim: Claim, reason: &str) -> Resul
     }
     let is_final = claim.attempts + 1 >= MAX_ATTEMPTS;
     if is_final {
-        jobs::bury(&mut tx, claim.id, code, &message).await?;
+        jobs::bury(&mut tx, &claim, code, &message).await?;
         stages::fail_held(&mut tx, claim.document, code, &message).await?;
     } else {
         jobs::retry(&mut tx, claim.id, backoff::delay(claim.attempts), code, &message).await?;

@@ -76,7 +76,9 @@ pub(super) async fn publish(corpus: &Corpus, space: &Space, documents: &[Arc<Pre
     let admitted = documents.iter().copied().filter(|document| jobs.contains(&document.claim.id));
     members::keep(&mut tx, admitted).await?;
     jobs::finish(&mut tx, &jobs).await?;
-    jobs::advance(&mut tx, &jobs).await?;
+    let advanced: Vec<Claim> =
+        documents.iter().map(|document| document.claim).filter(|claim| jobs.contains(&claim.id)).collect();
+    jobs::advance(&mut tx, &advanced).await?;
     for refused in &refused {
         refuse::give_up(&mut tx, refused).await?;
     }

@@ -66,7 +66,7 @@ pub(super) async fn give_up(tx: &mut sqlx::PgTransaction<'_>, refused: &Refused)
 
 async fn bury(tx: &mut sqlx::PgTransaction<'_>, refused: &Refused) -> Result<()> {
     let (code, message) = refused.told();
-    jobs::bury(tx, refused.claim.id, code, &message).await?;
+    jobs::bury(tx, &refused.claim, code, &message).await?;
     stages::fail(&mut **tx, refused.document, refused.version, code, &message).await?;
     Ok(())
 }

@@ -7,19 +7,23 @@ use sqlx::PgExecutor;
 use super::{Claim, interval, keys};
 use crate::ids::{DocumentId, JobId};
 
-/// Moves jobs on from reading to embedding. The caller holds them.
+/// Moves jobs on from reading to embedding. The caller holds them, but for those
+/// that it has queued anew itself: who publishes an archive changes what lies in it.
 ///
 /// # Errors
 /// What the database says.
-pub async fn advance(tx: &mut sqlx::PgTransaction<'_>, jobs: &[JobId]) -> sqlx::Result<()> {
+pub async fn advance(tx: &mut sqlx::PgTransaction<'_>, claims: &[Claim]) -> sqlx::Result<()> {
+    let (ids, fences) = keys(claims);
     sqlx::query!(
         r#"
         update jobs
         set step = 'embed', state = 'waiting', attempts = 0, orphaned = 0, worker_id = null, lease_until = null,
             due_at = now(), updated_at = now()
-        where id = any($1)
+        from unnest($1::uuid[], $2::bigint[]) as claim (id, fence)
+        where jobs.id = claim.id and jobs.fence = claim.fence
         "#,
-        jobs as _,
+        &ids as _,
+        &fences,
     )
     .execute(&mut **tx)
     .await?;
@@ -104,19 +108,20 @@ pub async fn retry(
     Ok(())
 }
 
-/// Gives a job up. The caller holds it.
+/// Gives a job up. The caller holds it, unless it has queued it anew itself.
 ///
 /// # Errors
 /// What the database says.
-pub async fn bury(tx: &mut sqlx::PgTransaction<'_>, job: JobId, code: &str, message: &str) -> sqlx::Result<()> {
+pub async fn bury(tx: &mut sqlx::PgTransaction<'_>, claim: &Claim, code: &str, message: &str) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update jobs
         set state = 'dead', attempts = attempts + 1, worker_id = null, lease_until = null,
-            failure_code = $2, failure_message = $3, updated_at = now()
-        where id = $1
+            failure_code = $3, failure_message = $4, updated_at = now()
+        where id = $1 and fence = $2
         "#,
-        job as _,
+        claim.id as _,
+        claim.fence,
         code,
         message,
     )
