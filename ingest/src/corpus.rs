@@ -164,6 +164,7 @@ impl Corpus {
         bytes: u64,
     ) -> Result<(DocumentId, Outcome)> {
         documents::check_key(incoming.key)?;
+        incoming.meta.as_ref().map_or(Ok(()), documents::check_meta)?;
         self.check_size(incoming.key, bytes)?;
         self.check_disk(bytes)?;
         let upload = documents::Upload {
@@ -207,6 +208,7 @@ impl Corpus {
     /// another document's file, or what the database says: a key that is taken
     /// violates `documents_collection_key`.
     pub async fn edit(&self, scope: Scope, document: DocumentId, edit: &Edit<'_>) -> Result<()> {
+        edit.meta.map_or(Ok(()), documents::check_meta)?;
         let mut tx = self.db.begin().await?;
         edits::apply(&mut tx, scope, document, edit).await?;
         tx.commit().await?;

@@ -75,6 +75,11 @@ impl Problem {
     fn io(error: &std::io::Error) -> Self {
         Self::Page(error.kind().to_string())
     }
+
+    /// Nothing more is read of the file.
+    pub(crate) fn over() -> Self {
+        Self::Page("the time for the file is over".to_owned())
+    }
 }
 
 /// What is left of the time and the room of one file.
@@ -82,6 +87,14 @@ impl Problem {
 pub struct Budget {
     end: Instant,
     bytes: usize,
+}
+
+impl Budget {
+    /// Whether no time is left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.end <= Instant::now()
+    }
 }
 
 impl Ocr {
@@ -123,7 +136,7 @@ impl Ocr {
         budget.end += came.elapsed();
         let left = budget.end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Problem::Page("the time for the file is over".to_owned()));
+            return Err(Problem::over());
         }
         let run = tokio::time::timeout(left.min(self.limits.page), self.run(image));
         let text = run.await.map_err(|_| Problem::Page(format!("`{}` takes too long", self.program)))??;

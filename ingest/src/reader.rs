@@ -174,8 +174,15 @@ impl Reader {
         let mut budget = ocr.budget();
         let (mut texts, mut first) = (Vec::new(), None);
         for pages in pages.chunks(SCANS_AT_ONCE) {
+            if budget.is_over() {
+                tracing::warn!(name = file.name, from = pages.first(), "the time for the file is over");
+                first.get_or_insert(Problem::over().into());
+                break;
+            }
             let images = match self.ask(file, Purpose::Scans(pages.to_vec())).await {
                 Ok(answer) => answer.members,
+                // It says nothing about the pages.
+                Err(problem @ Unread::Unavailable(_)) => return Err(problem),
                 Err(problem) => {
                     tracing::warn!(name = file.name, ?pages, ?problem, "scanned pages stay without text");
                     first.get_or_insert(problem);

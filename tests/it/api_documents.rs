@@ -57,6 +57,27 @@ async fn files_go_through_their_stages_and_come_back_as_they_were() {
 }
 
 #[tokio::test]
+async fn metadata_that_each_chunk_would_carry_is_bounded_and_stays_unless_it_is_told() {
+    let app = TestApp::start().await;
+    let collection = app.collection("noted").await;
+    let path = format!("/api/v1/collections/{collection}/documents");
+    let text = |meta: Value| json!({ "key": "pump", "text": "The pump holds 4 bar.", "meta": meta });
+    let large = json!({ "note": "x".repeat(40_000) });
+    let refused = app.post(&path, &text(large.clone())).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text());
+    assert!(refused.text().contains("32768"), "{}", refused.text());
+    let taken = app.post(&path, &text(json!({ "year": 2026 }))).await.json();
+    let document = format!("/api/v1/documents/{}", taken["documents"][0]["id"].as_str().unwrap());
+    let edited = app.send("PATCH", &document, &json!({ "meta": large })).await;
+    assert_eq!(edited.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", edited.text());
+    app.post(&path, &json!({ "key": "pump", "text": "The pump holds 5 bar." })).await;
+    assert_eq!(app.get(&document).await.json()["meta"], json!({ "year": 2026 }));
+    app.post(&path, &text(json!({}))).await;
+    assert_eq!(app.get(&document).await.json()["meta"], json!({}));
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn the_same_bytes_again_are_no_work_and_other_bytes_replace_them() {
     let app = TestApp::start().await;
     let collection = app.collection("c").await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use footnote_ingest::corpus::Incoming;
-use footnote_ingest::ids::{DocumentId, UserId, WorkerId};
+use footnote_ingest::ids::{DocumentId, JobId, UserId, WorkerId};
 use footnote_ingest::pipeline::Workers;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::documents::{self, Stage};
@@ -112,6 +112,27 @@ async fn a_worker_whose_lease_ran_out_may_not_commit() {
     // A late release takes nothing away from who holds it now.
     jobs::release(&db, &frozen).await.unwrap();
     assert!(claim().await.is_empty());
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_is_being_committed_keeps_no_other_from_being_renewed() {
+    let rig = Rig::start().await;
+    let (db, owner) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await);
+    for key in ["a.txt", "b.txt"] {
+        rig.submit(owner, key, key.as_bytes()).await;
+    }
+    let claims = jobs::claim(&db, WorkerId::new(), Step::Read, 10, 1 << 20, &[]).await.unwrap();
+    let soon = "update jobs set lease_until = now() + interval '2 seconds'";
+    sqlx::query(soon).execute(&db).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(jobs::hold(&mut tx, &claims[..1]).await.unwrap(), [claims[0].id]);
+    let renewed = tokio::time::timeout(Duration::from_secs(5), jobs::renew(&db, &claims, false)).await;
+    assert_eq!(renewed.expect("nobody waits").unwrap().len(), 2, "both hold");
+    tx.commit().await.unwrap();
+    let long = "select id from jobs where lease_until > now() + interval '5 seconds'";
+    let long: Vec<JobId> = sqlx::query_scalar(long).fetch_all(&db).await.unwrap();
+    assert_eq!(long, [claims[1].id]);
     rig.stop().await;
 }
 

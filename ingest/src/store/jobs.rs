@@ -237,7 +237,8 @@ pub async fn hold(tx: &mut sqlx::PgTransaction<'_>, claims: &[Claim]) -> sqlx::R
 
 /// Prolongs the leases of claims that still hold, and says which those are. With `late`
 /// also of those that ran out and that nobody took over, as their fences tell: for who
-/// was awake all the time, but could not reach the database.
+/// was awake all the time, but could not reach the database. What a transaction has
+/// locked holds, and is prolonged the next time: the others need not wait for it.
 ///
 /// # Errors
 /// What the database says.
@@ -251,13 +252,18 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim], late: bool) -> sql
             join jobs job on job.id = claim.id and job.fence = claim.fence
             where job.state = 'running' and ($4 or job.lease_until > now())
             order by job.document_id
-            for update of job
+            for update of job skip locked
+        ),
+        renewed as (
+            update jobs
+            set lease_until = now() + $3
+            from held
+            where jobs.id = held.id
         )
-        update jobs
-        set lease_until = now() + $3
-        from held
-        where jobs.id = held.id
-        returning jobs.id as "id: JobId"
+        select job.id as "id: JobId"
+        from unnest($1::uuid[], $2::bigint[]) as claim (id, fence)
+        join jobs job on job.id = claim.id and job.fence = claim.fence
+        where job.state = 'running' and ($4 or job.lease_until > now())
         "#,
         &ids as _,
         &fences,

@@ -11,6 +11,9 @@ use crate::scope::Scope;
 use crate::store::jobs::{Claim, MAX_ATTEMPTS};
 use crate::store::{jobs, purges, revisions, stages};
 
+/// Characters of a reason that are kept, at most.
+const MESSAGE: usize = 2_000;
+
 /// A document that was not read.
 pub(super) struct Refused {
     pub claim: Claim,
@@ -21,8 +24,14 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// A stable name of the reason, and what to do about it.
+    /// A stable name of the reason, and what to do about it: words that the database
+    /// takes, whatever a file had put into them.
     fn told(&self) -> (&'static str, String) {
+        let (code, message) = self.reason();
+        (code, message.chars().filter(|c| *c != '\0').take(MESSAGE).collect())
+    }
+
+    fn reason(&self) -> (&'static str, String) {
         match &self.reason {
             Unread::Unreadable(error) => (error.code(), error.to_string()),
             Unread::Quota(exceeded) => ("quota_exceeded", exceeded.to_string()),

@@ -54,11 +54,13 @@ pub async fn delete(
     sqlx::query!(
         r#"
         insert into purges (revision_id, owner_id, created_at)
-        select coalesce(r.id, d.id), d.owner_id, now()
+        select coalesce(r.id, d.id) as revision_id, d.owner_id, clock_timestamp()
         from documents d
         left join revisions r on r.document_id = d.id
         where d.id = any($1)
-        on conflict do nothing
+        order by revision_id
+        -- Who purges one already has kept its text for those who cite it.
+        on conflict (revision_id) do update set created_at = excluded.created_at
         "#,
         &deleted as _,
     )

@@ -1,11 +1,15 @@
 //! Keys of documents: what fits into the index that keeps them apart.
 
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
 /// Bytes of a key, at most: a row of Postgres's B-tree takes 2,704.
 pub const MAX_KEY_BYTES: usize = 2_000;
+/// Bytes of a document's metadata as JSON, at most: each of its chunks carries it in
+/// the index.
+pub const MAX_META_BYTES: usize = 32 * 1024;
 /// Bytes of a long key's end that are kept, for the file's name tells its kind.
 const END: usize = 200;
 
@@ -17,6 +21,19 @@ pub fn check_key(key: &str) -> Result<()> {
     if key.is_empty() || key.len() > MAX_KEY_BYTES {
         let problem = format!("(by default a file's name or path) has 1 to {MAX_KEY_BYTES} bytes; take a shorter one");
         return Err(Error::Invalid { field: "key", problem });
+    }
+    Ok(())
+}
+
+/// Refuses metadata that each chunk would carry too much of.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check_meta(meta: &Map<String, Value>) -> Result<()> {
+    let bytes = serde_json::to_string(meta).map_or(usize::MAX, |json| json.len());
+    if bytes > MAX_META_BYTES {
+        let problem = format!("has {bytes} bytes as JSON, and at most {MAX_META_BYTES} are kept; leave some of it out");
+        return Err(Error::Invalid { field: "meta", problem });
     }
     Ok(())
 }
