@@ -214,14 +214,19 @@ pub fn numbered(texts: usize, pieces: usize) -> Vec<Vec<String>> {
     (0..texts).map(text).collect()
 }
 
-/// A text of odd characters in so many pieces.
+/// A text of odd characters in so many pieces. It has a word, for an answer
+/// without any is none.
 pub fn odd(random: &mut Random, pieces: usize) -> Vec<String> {
     let odd: Vec<&str> = ODD.split('|').collect();
     let mut piece = || -> String {
         let length = 1 + random.index(6);
         (0..length).map(|_| odd[random.index(odd.len())]).collect()
     };
-    (0..pieces).map(|_| piece()).collect()
+    let mut text: Vec<String> = (0..pieces).map(|_| piece()).collect();
+    if text.iter().all(|piece| piece.trim().is_empty()) {
+        text[0].push_str(odd[0]);
+    }
+    text
 }
 
 /// A number of things from the environment.
