@@ -6,6 +6,8 @@
 //! folder of its own that goes with the page, with hardly any environment. Time
 //! and output are bounded; what overruns is killed with all that it started.
 
+use std::io;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,6 +52,8 @@ pub struct Ocr {
     program: String,
     arguments: Vec<String>,
     limits: Limits,
+    /// Where pictures lie while they are read.
+    temporary: PathBuf,
     /// As many run at once as there are processors: more would only make each other
     /// overrun their time. Who waits is served in order, page by page.
     turns: Arc<Semaphore>,
@@ -66,14 +70,19 @@ pub enum Problem {
         /// What the system says.
         reason: String,
     },
+    /// This machine has no room for it, or no process: that says nothing about the
+    /// page.
+    #[error("a page's picture cannot be handed to the program: {0}; is there room in {1}?")]
+    Machine(String, String),
     /// It failed on this page.
     #[error("{0}")]
     Page(String),
 }
 
 impl Problem {
-    fn io(error: &std::io::Error) -> Self {
-        Self::Page(error.kind().to_string())
+    /// Whether it says nothing about the page, and the next one would fare alike.
+    pub(crate) fn is_of_all(&self) -> bool {
+        matches!(self, Self::Program { .. } | Self::Machine(..))
     }
 
     /// Nothing more is read of the file.
@@ -114,7 +123,8 @@ impl Ocr {
             arguments.push(INPUT.to_owned());
         }
         let turns = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self { program, arguments, limits: LIMITS, turns: Arc::new(Semaphore::new(turns)) })
+        let (temporary, turns) = (std::env::temp_dir(), Arc::new(Semaphore::new(turns)));
+        Ok(Self { program, arguments, limits: LIMITS, temporary, turns })
     }
 
     /// What a file may take, from now on.
@@ -148,11 +158,13 @@ impl Ocr {
     }
 
     async fn run(&self, image: &Member) -> Result<String, Problem> {
-        let folder = tempfile::tempdir().map_err(|error| Problem::io(&error))?;
+        let machine =
+            |error: io::Error| Problem::Machine(error.kind().to_string(), self.temporary.display().to_string());
+        let folder = tempfile::tempdir_in(&self.temporary).map_err(machine)?;
         let extension: String =
             image.name.rsplit('.').next().unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
         let path = folder.path().join(format!("page.{extension}"));
-        tokio::fs::write(&path, &image.bytes).await.map_err(|error| Problem::io(&error))?;
+        tokio::fs::write(&path, &image.bytes).await.map_err(machine)?;
 
         let input = path.to_string_lossy();
         let mut command = Command::new(&self.program);
@@ -163,7 +175,7 @@ impl Ocr {
         let child = command
             .spawn()
             .map_err(|error| Problem::Program { program: self.program.clone(), reason: error.kind().to_string() })?;
-        let (status, text) = Running(child).output(self.limits.page_bytes).await?;
+        let (status, text) = Running(child).output(self.limits.page_bytes).await.map_err(machine)?;
         if status.success() { Ok(text) } else { Err(Problem::Page(format!("`{}` ended with {status}", self.program))) }
     }
 }
@@ -173,10 +185,10 @@ struct Running(Child);
 
 impl Running {
     /// How it ended, and what it printed until then, up to `most` bytes.
-    async fn output(mut self, most: u64) -> Result<(ExitStatus, String), Problem> {
-        let Some(stdout) = self.0.stdout.take() else { return Err(Problem::Page("it has no output".to_owned())) };
-        let bytes = first_of(stdout, most).await.map_err(|error| Problem::io(&error))?;
-        let status = self.0.wait().await.map_err(|error| Problem::io(&error))?;
+    async fn output(mut self, most: u64) -> io::Result<(ExitStatus, String)> {
+        let stdout = self.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let bytes = first_of(stdout, most).await?;
+        let status = self.0.wait().await?;
         Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
     }
 }
@@ -192,7 +204,7 @@ impl Drop for Running {
 }
 
 /// Reads to the end, so that the program can end, and keeps the first bytes.
-async fn first_of(mut from: impl AsyncRead + Unpin, most: u64) -> std::io::Result<Vec<u8>> {
+async fn first_of(mut from: impl AsyncRead + Unpin, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     (&mut from).take(most).read_to_end(&mut bytes).await?;
     tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;

@@ -169,7 +169,7 @@ impl Reader {
     /// The texts of these pages, and the first problem, if there was any.
     ///
     /// # Errors
-    /// When the program cannot be run at all.
+    /// When no page can be recognised at all now.
     async fn recognise(&self, file: &File<'_>, pages: &[u32], ocr: &Ocr) -> Result<Recognised, Unread> {
         let mut budget = ocr.budget();
         let (mut texts, mut first) = (Vec::new(), None);
@@ -193,7 +193,7 @@ impl Reader {
                 match ocr.recognise(image, &mut budget).await {
                     Ok(text) if text.trim().is_empty() => {}
                     Ok(text) => texts.push((page, text)),
-                    Err(problem @ Problem::Program { .. }) => return Err(problem.into()),
+                    Err(problem) if problem.is_of_all() => return Err(problem.into()),
                     Err(problem) => {
                         tracing::warn!(name = file.name, page, %problem, "a scanned page stays without text");
                         first.get_or_insert(problem.into());

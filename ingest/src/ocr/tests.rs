@@ -48,6 +48,17 @@ async fn a_command_without_a_program_and_one_that_is_not_there_are_told_apart() 
 }
 
 #[tokio::test]
+async fn a_machine_without_room_is_told_apart_from_a_page_without_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let ocr = Ocr::new(&script(folder.path(), "echo words")).unwrap();
+    let ocr = Ocr { temporary: folder.path().join("gone"), ..ocr };
+    let problem = ocr.recognise(&image(), &mut ocr.budget()).await.unwrap_err();
+    assert!(problem.is_of_all() && problem.to_string().contains("gone"), "{problem}");
+    let page = run("exit 3", "", LIMITS).await.unwrap_err();
+    assert!(!page.is_of_all(), "{page}");
+}
+
+#[tokio::test]
 async fn a_program_that_fails_is_quoted_by_its_status() {
     let problem = run("echo half; exit 3", "", LIMITS).await.unwrap_err();
     assert!(problem.to_string().contains("exit status: 3"), "{problem}");
