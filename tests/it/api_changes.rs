@@ -1,8 +1,10 @@
 //! Changes of documents that are there: names, places, metadata.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::canaries::until;
+use crate::command::Footnote;
 use crate::harness::{Reply, TestApp};
 
 const MAIL: &str = "From: a@example.com\r\nTo: b@example.com\r\nSubject: Birds\r\nMIME-Version: 1.0\r\n\
@@ -115,4 +117,39 @@ async fn what_an_older_version_read_is_read_again_when_it_comes_again() {
         assert_eq!(outcome().await, "unchanged", "{version}");
     }
     app.stop().await;
+}
+
+#[tokio::test]
+async fn what_lies_within_a_file_that_is_read_now_is_called_as_the_file_is_by_then() {
+    let footnote = Footnote::new();
+    let server = footnote.serve_with([("FAILPOINTS", "read=1*return(sleep 3000)".to_owned())]);
+    let (client, base) = (server.client(), server.url.clone());
+    let api = async |method: Method, path: &str, body: Option<Value>| -> Value {
+        let request = client.request(method, format!("{base}/api/v1{path}"));
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let reply = request.send().await.unwrap();
+        assert!(reply.status().is_success(), "{path}: {}", reply.status());
+        reply.json().await.unwrap()
+    };
+    let collection = api(Method::POST, "/collections", Some(json!({ "name": "c" }))).await["id"].clone();
+    let collection = collection.as_str().unwrap();
+    let mail = json!({ "key": "in/m.eml", "text": MAIL, "media_type": "message/rfc822" });
+    let taken = api(Method::POST, &format!("/collections/{collection}/documents"), Some(mail)).await;
+    let id = taken["documents"][0]["id"].as_str().unwrap().to_owned();
+    let running = async || {
+        let jobs = api(Method::GET, "/admin/jobs?state=running", None).await;
+        (!jobs["items"].as_array().unwrap().is_empty()).then_some(())
+    };
+    until("reader", running).await;
+    api(Method::PATCH, &format!("/documents/{id}"), Some(json!({ "key": "out/m.eml" }))).await;
+    let keys = async || {
+        let listed = api(Method::GET, &format!("/documents?collection={collection}"), None).await;
+        let items = listed["items"].as_array().unwrap();
+        let done = items.iter().all(|item| item["stage"] == "done");
+        let mut keys: Vec<String> = items.iter().map(|item| item["key"].as_str().unwrap().to_owned()).collect();
+        keys.sort_unstable();
+        (done && keys.len() > 1).then_some(keys)
+    };
+    assert_eq!(until("attachment", keys).await, ["out/m.eml", "out/m.eml/birds.txt"]);
+    assert_eq!(server.stop(), Some(0));
 }

@@ -45,7 +45,8 @@ struct After {
     uri: Option<String>,
     meta: Value,
     /// It has to be read again: the index holds title and metadata, a key's
-    /// ending says how a file is read, and who reads it now has the old title.
+    /// ending says how a file is read, and who reads it now has the old names, which
+    /// what lies within the file would be given.
     again: bool,
 }
 
@@ -56,11 +57,13 @@ impl After {
         let title = edit.title.unwrap_or(if stands_in { &key } else { &before.title }).to_owned();
         let meta = edit.meta.map_or_else(|| before.meta.clone(), |meta| Value::Object(meta.clone()));
         let is_renamed = edit.title.is_some_and(|title| title != before.title);
+        let uri = edit.uri.map(str::to_owned).or_else(|| before.uri.clone());
+        let is_called_otherwise = title != before.title || key != before.key || uri != before.uri;
         let again = is_renamed
             || meta != before.meta
             || ending(&key) != ending(&before.key)
-            || (before.stage == Stage::Queued && title != before.title);
-        Self { uri: edit.uri.map(str::to_owned).or_else(|| before.uri.clone()), key, title, meta, again }
+            || (before.stage == Stage::Queued && is_called_otherwise);
+        Self { key, title, uri, meta, again }
     }
 }
 
