@@ -132,16 +132,17 @@ async fn who_has_all_lanes_holds_up_nobody_who_has_none() {
     let recognise = command(folder.path(), &script);
     let app = TestApp::with(|settings| settings.ocr_command = Some(recognise)).await;
     let scans = app.collection("scans").await;
-    // As many owners as it takes: each has half of the lanes at most.
-    let others = [Person::new(&app, "ann").await, Person::new(&app, "carl").await];
-    let lanes = 4 * std::thread::available_parallelism().unwrap().get();
-    for n in 0..lanes {
+    // As many owners as it takes: each has half of the lanes at most, and those that
+    // are for who comes later are taken too.
+    let lanes = 8 * std::thread::available_parallelism().unwrap().get();
+    for n in 0..lanes / 2 {
         upload(&app, &scans, &format!("{n}.pdf"), &format!("\n% {n}\n")).await;
     }
-    for (place, other) in others.iter().enumerate() {
+    for name in ["ann", "carl", "dora", "emil"] {
+        let other = Person::new(&app, name).await;
         let (collection, _) = other.collection_with("notes", "first.txt", "Scans are here.").await;
-        for n in 0..lanes / 2 {
-            upload_as(other, &collection, &format!("{n}.pdf"), &format!("\n% {place} {n}\n")).await;
+        for n in 0..lanes / 4 {
+            upload_as(&other, &collection, &format!("{n}.pdf"), &format!("\n% {name} {n}\n")).await;
         }
     }
     let running = "select count(*) from jobs where state = 'running' and step = 'read'";

@@ -26,10 +26,14 @@ use crate::store::stages::{self, Queued};
 /// How long a batch waits for its slowest.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Batches' worth of lanes that may be taken by what takes longer. As many again are
-/// for those who have nothing there yet.
+/// for those who have nothing there yet; past those, each of them may have one file
+/// there.
 const LINGERING: usize = 4;
 /// Bytes of files that are being read, from which on it is the same.
 const BYTES: usize = 256 << 20;
+/// Batches' worth of lanes, and bytes of files, that what takes longer takes at most,
+/// whosever it is.
+const MOST: (usize, usize) = (64, 2 * BYTES);
 
 type Read = (Claim, std::result::Result<Arc<Prepared>, Refused>);
 
@@ -105,12 +109,16 @@ impl Reading {
     }
 
     fn is_closed(&self, fresh: &HashSet<JobId>) -> bool {
-        self.lingering(fresh).count() >= 2 * LINGERING * self.lanes
+        let (lanes, most) = MOST;
+        let bytes: usize = self.lingering(fresh).map(|file| file.bytes).sum();
+        self.lingering(fresh).count() >= lanes * self.lanes || bytes >= most
     }
 
-    /// Whether somebody has half of the lanes.
+    /// Whether somebody has half of the lanes, or among many one of them.
     fn has_share(&self, owner: UserId, fresh: &HashSet<JobId>) -> bool {
-        self.lingering(fresh).filter(|file| file.claim.owner == owner).count() >= LINGERING / 2 * self.lanes
+        let is_crowded = self.lingering(fresh).count() >= 2 * LINGERING * self.lanes;
+        let share = if is_crowded { 1 } else { LINGERING / 2 * self.lanes };
+        self.lingering(fresh).filter(|file| file.claim.owner == owner).count() >= share
     }
 
     /// Reads the claimed documents, until all are done or a batch has waited long
