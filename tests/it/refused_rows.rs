@@ -1,10 +1,11 @@
 //! What the database does not take is one document's matter, and what is deleted
 //! leaves no vectors behind.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::canaries::until;
-use crate::harness::TestApp;
+use crate::command::{Footnote, parsed, write};
+use crate::harness::{TestApp, folder};
 
 /// Refuses the text of one document, as Postgres refuses a text that it cannot hold.
 const POISON: &str = "
@@ -42,6 +43,22 @@ async fn what_the_database_does_not_take_holds_up_nobody_else() {
     assert!(attempts > 0);
     assert_ne!(document(&app, &ids[4]).await["stage"], "done");
     app.stop().await;
+}
+
+/// Two tries make an attempt: with what else was read, and by itself.
+#[tokio::test]
+async fn a_document_at_which_the_program_panics_holds_up_nobody_else() {
+    let (footnote, files) = (Footnote::new(), folder());
+    let server = footnote.serve_with([("FAILPOINTS", "stored=6*return(panic)".to_owned())]);
+    let ingest = |name: &str| {
+        write(files.path(), name, format!("The gauge {name} shows 4 bar."));
+        parsed(&footnote.run(&["ingest", &files.path().join(name).display().to_string(), "--json"]))
+    };
+    let poison = ingest("poison.txt");
+    assert_eq!(poison["failed"][0]["key"], "poison.txt", "{poison}");
+    let other = ingest("other.txt");
+    assert_eq!((&other["added"], &other["failed"]), (&json!(1), &json!([])), "{other}");
+    assert_eq!(server.stop(), Some(0));
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod rebuild;
 mod refused;
 mod restore;
 mod vectors;
+mod windows;
 mod words;
 
 pub(crate) use restore::restore;

@@ -15,6 +15,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::windows::points_at_once;
 use super::{Round, Rounds, vectors};
 use crate::context::contextual;
 use crate::corpus::Corpus;
@@ -30,8 +31,6 @@ use crate::store::revisions;
 
 /// Revisions whose words are indexed before that is recorded.
 const REVISIONS: i64 = 64;
-/// Chunks that are indexed together.
-const WINDOW: i64 = 2048;
 /// Chunks that are embedded together.
 const EMBEDDED: i64 = 256;
 /// How often the building is kept.
@@ -133,14 +132,14 @@ async fn add_words(corpus: &Corpus, space: &Arc<Space>, missing: &[Current]) -> 
     Ok(())
 }
 
-/// A window at a time: the points of a large document are never in memory
-/// together.
+/// A window at a time.
 pub(super) async fn index_words(corpus: &Corpus, space: &Arc<Space>, current: &Current) -> Result<()> {
     let Some(text) = revisions::texts(&corpus.db, &[current.revision]).await?.pop() else { return Ok(()) };
     let text = Arc::new(text);
+    let at_once = i64::try_from(points_at_once([&current.meta])).unwrap_or(i64::MAX);
     let mut from = 0;
     loop {
-        let chunks = generations::chunks(&corpus.db, current.revision, from, WINDOW).await?;
+        let chunks = generations::chunks(&corpus.db, current.revision, from, at_once).await?;
         let Some(last) = chunks.last() else { return Ok(()) };
         from = last.ordinal.cast_signed().saturating_add(1);
         let (corpus, building, text, current) = (corpus.clone(), Arc::clone(space), Arc::clone(&text), current.clone());

@@ -20,6 +20,7 @@ use prepare::{Batch, Prepared};
 use reading::Reading;
 
 use super::leases::Leases;
+use super::windows::points_at_once;
 use super::{LOOK_AGAIN, Round, Rounds, Signals, contained};
 use crate::chunk::CHUNKER_VERSION;
 use crate::context::contextual;
@@ -39,8 +40,8 @@ use crate::store::{chunks, jobs, revisions};
 
 /// Source bytes of one batch; a larger document is a batch of its own.
 const BATCH_BYTES: i64 = 2 * 1024 * 1024;
-/// Chunks that are indexed, or whose rows are written, together.
-const WINDOW: usize = 2048;
+/// Chunks whose rows are written together.
+const ROWS: usize = 2048;
 /// Batches that are stored at once: the rows of one are written while the points of
 /// the other are, and both wait for the disk.
 const STORED_AT_ONCE: usize = 2;
@@ -239,21 +240,32 @@ async fn store(corpus: &Corpus, space: &Arc<Space>, batch: &mut Batch) -> Result
     for refused in &batch.refused {
         refuse::refuse(corpus, refused).await?;
     }
-    match store_together(corpus, space, &batch.prepared).await {
-        Err(error) if error.is_of_data() => store_apart(corpus, space, &batch.prepared).await,
+    match contained(store_together(corpus, space, &batch.prepared)).await {
+        Err(error) if may_be_of_one(&error) => store_apart(corpus, space, &batch.prepared).await,
         stored => stored,
     }
 }
 
-/// One of them holds what the database does not take: each by itself, so that who
-/// fails alone is refused, and the others are there.
+/// Whether it would be the same with this document tomorrow, and holds up nobody but
+/// who is stored with it.
+fn may_be_of_one(error: &Error) -> bool {
+    match error {
+        Error::Panicked => true,
+        Error::Worker(ended) => ended.is_panic(),
+        error => error.is_of_data(),
+    }
+}
+
+/// One of them holds what the database does not take, or what makes this program
+/// panic: each by itself, so that who fails alone is refused, and the others are
+/// there.
 async fn store_apart(corpus: &Corpus, space: &Arc<Space>, prepared: &[Arc<Prepared>]) -> Result<usize> {
     let mut chunks = 0;
     for document in prepared {
-        match store_together(corpus, space, std::slice::from_ref(document)).await {
+        match contained(store_together(corpus, space, std::slice::from_ref(document))).await {
             Ok(stored) => chunks += stored,
-            Err(error) if error.is_of_data() => {
-                tracing::error!(document.id = %document.queued.id, %error, "the database does not take what it holds");
+            Err(error) if may_be_of_one(&error) => {
+                tracing::error!(document.id = %document.queued.id, %error, "what it holds cannot be stored");
                 let problem = "something in it cannot be stored; the log of the service says what, by its id";
                 refuse::refuse(corpus, &document.refused(Unread::Failed(problem.into()))).await?;
             }
@@ -301,7 +313,7 @@ async fn insert_rows(corpus: &Corpus, space: &Space, prepared: &[Arc<Prepared>])
             document.chunks.iter().zip(document.embeddings.iter().copied()).map(place)
         })
         .collect();
-    for window in cut.chunks(WINDOW) {
+    for window in cut.chunks(ROWS) {
         chunks::insert(&mut *tx, window).await?;
     }
     fault::may_happen(Place::Storing).await?;
@@ -327,9 +339,8 @@ fn revision_row<'a>(space: &'a Space, document: &'a Prepared) -> NewRevision<'a>
     }
 }
 
-/// Indexes the words of all chunks, a window at a time: the points of a large
-/// document are never in memory together. The next window's points are made
-/// while the last one is written.
+/// Indexes the words of all chunks, a window at a time. The next window's points
+/// are made while the last one is written.
 async fn index(corpus: &Corpus, space: &Arc<Space>, documents: &Arc<Vec<Arc<Prepared>>>) -> Result<()> {
     let places: Arc<Vec<(usize, usize)>> = Arc::new(
         documents
@@ -347,7 +358,8 @@ async fn index(corpus: &Corpus, space: &Arc<Space>, documents: &Arc<Vec<Arc<Prep
             places[window].iter().map(point).collect::<Vec<Point>>()
         })
     };
-    let window = |start: usize| start..places.len().min(start + WINDOW);
+    let at_once = points_at_once(documents.iter().map(|document| &document.queued.meta));
+    let window = |start: usize| start..places.len().min(start + at_once);
     let mut next = make(window(0)).await?;
     let mut start = 0;
     while !next.is_empty() {

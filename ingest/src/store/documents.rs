@@ -14,7 +14,7 @@ use crate::scope::Scope;
 use crate::store::{edits, jobs};
 
 pub use deletion::{delete, delete_children};
-pub use keys::{MAX_KEY_BYTES, check_key, check_meta, shortened};
+pub use keys::{MAX_KEY_BYTES, MAX_META_BYTES, check_key, check_meta, shortened};
 
 /// How far a document has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, sqlx::Type, utoipa::ToSchema)]
