@@ -157,9 +157,7 @@ impl EdgeIndex {
     }
 
     pub(super) async fn search(&self, scope: Scope, search: &Search) -> Result<Vec<Hit>> {
-        let conditions = Conditions::of_search(scope, search);
-        let (shard, search) = (Arc::clone(&self.shard), search.clone());
-        contained(move || query::search_shard(&shard, scope, &conditions, &search)).await?
+        query::search(&self.shard, scope, search).await
     }
 
     pub(super) async fn list(&self, scope: Scope, after: Option<Uuid>, limit: usize) -> Result<Vec<(Uuid, bool)>> {

@@ -69,11 +69,11 @@ impl Hit {
         dense: &HashMap<Uuid, f32>,
         sparse: &HashMap<Uuid, f32>,
     ) -> Result<Self> {
-        let payload: Payload = serde_json::to_value(payload)
+        let Place { revision, ordinal } = serde_json::to_value(payload)
             .and_then(serde_json::from_value)
             .map_err(|error| Error::Index(error.to_string()))?;
         let of = |stage: &HashMap<Uuid, f32>| stage.get(&id?).copied();
-        Ok(Self { revision: payload.revision, ordinal: payload.ordinal, score, dense: of(dense), sparse: of(sparse) })
+        Ok(Self { revision, ordinal, score, dense: of(dense), sparse: of(sparse) })
     }
 }
 
@@ -83,6 +83,17 @@ impl Hit {
 pub fn point_id(revision: RevisionId, ordinal: u32, model: &str) -> Uuid {
     Uuid::new_v5(&revision.0, format!("{ordinal}/{model}").as_bytes())
 }
+
+/// Of what is stored beside the vectors, where a hit stands: all that is asked for,
+/// for metadata may be large.
+#[derive(Deserialize)]
+struct Place {
+    revision: RevisionId,
+    ordinal: u32,
+}
+
+/// The names of these.
+pub(super) const PLACE: [&str; 2] = ["revision", "ordinal"];
 
 /// What is stored beside the vectors.
 #[derive(Debug, Serialize, Deserialize)]

@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use qdrant_client::qdrant::{
     CountPointsBuilder, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder, DeletePointsBuilder, Distance,
-    FieldType, Filter, GetPointsBuilder, KeywordIndexParamsBuilder, Modifier, NamedVectors, PointId, PointStruct,
-    PointVectors, PrefetchQueryBuilder, Query, QueryPointsBuilder, RrfBuilder, ScoredPoint, ScrollPointsBuilder,
-    SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpdatePointVectorsBuilder, UpsertPointsBuilder, Vector,
-    VectorInput, VectorParamsBuilder, VectorsConfigBuilder, VectorsSelector, point_id::PointIdOptions,
-    with_vectors_selector::SelectorOptions,
+    FieldType, Filter, GetPointsBuilder, KeywordIndexParamsBuilder, Modifier, NamedVectors, PayloadIncludeSelector,
+    PointId, PointStruct, PointVectors, PrefetchQueryBuilder, Query, QueryPointsBuilder, RrfBuilder, ScoredPoint,
+    ScrollPointsBuilder, SparseVectorParamsBuilder, SparseVectorsConfigBuilder, UpdatePointVectorsBuilder,
+    UpsertPointsBuilder, Vector, VectorInput, VectorParamsBuilder, VectorsConfigBuilder, VectorsSelector,
+    point_id::PointIdOptions, with_vectors_selector::SelectorOptions,
 };
 use qdrant_client::{Payload as QdrantPayload, Qdrant, QdrantError};
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::filter::Conditions;
+use super::point::PLACE;
 use super::{BM25, DENSE, Fusion, Hit, IndexInfo, Mode, Point, Search, SparseVector, check_dimensions};
 use crate::error::{Error, Result};
 use crate::ids::RevisionId;
@@ -207,10 +208,10 @@ impl ServerIndex {
         let request = match (&dense, &sparse) {
             (None, None) => return Ok(Vec::new()),
             (Some((using, query)), None) | (None, Some((using, query))) => {
-                self.query(query.clone(), limit).using(*using).filter(filter).with_payload(true)
+                self.query(query.clone(), limit).using(*using).filter(filter).with_payload(place())
             }
             (Some(dense), Some(sparse)) => {
-                let mut request = self.query(fusion_query(search.fusion), limit).with_payload(true);
+                let mut request = self.query(fusion_query(search.fusion), limit).with_payload(place());
                 for (using, query) in [dense, sparse] {
                     request = request.add_prefetch(
                         PrefetchQueryBuilder::default()
@@ -226,8 +227,10 @@ impl ServerIndex {
         let found = self.client.query(request).await.map_err(server_error)?.result;
         let ids: Vec<Uuid> = found.iter().filter_map(|point| point_uuid(point.id.as_ref())).collect();
         let shown = Conditions::readable(scope, &search.shared).with_ids(ids).to_server();
-        let by_dense = self.stage_scores(dense, &shown, found.len()).await?;
-        let by_sparse = self.stage_scores(sparse, &shown, found.len()).await?;
+        let (by_dense, by_sparse) = tokio::try_join!(
+            self.stage_scores(dense, &shown, found.len()),
+            self.stage_scores(sparse, &shown, found.len())
+        )?;
         found.into_iter().map(|point| to_hit(point, &by_dense, &by_sparse)).collect()
     }
 
@@ -334,6 +337,10 @@ fn to_server_point(point: &Point) -> Result<PointStruct> {
         vectors = vectors.add_vector(DENSE, Vector::new_dense(dense.clone()));
     }
     Ok(PointStruct::new(point.id.to_string(), vectors, payload))
+}
+
+fn place() -> PayloadIncludeSelector {
+    PayloadIncludeSelector { fields: PLACE.map(str::to_owned).into() }
 }
 
 fn to_hit(point: ScoredPoint, dense: &HashMap<Uuid, f32>, sparse: &HashMap<Uuid, f32>) -> Result<Hit> {

@@ -2,54 +2,74 @@
 //! vector to tell the score that its stage gave. Imports the types above.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    EdgeShard, NamedQuery, PointId, Prefetch, QueryEnum, QueryRequest, ScoredPoint, ScoringQuery, VectorInternal,
+    JsonPath, NamedQuery, PointId, Prefetch, QueryEnum, QueryRequest, ScoredPoint, ScoringQuery, VectorInternal,
     WithPayloadInterface, WithVector,
 };
 use uuid::Uuid;
 
 use super::super::filter::Conditions;
+use super::super::point::PLACE;
 use super::super::{BM25, DENSE, Fusion, Hit, Mode, Search, SparseVector};
-use super::{index_error, to_edge_sparse};
-use crate::error::Result;
+use super::{Shard, contained, index_error, to_edge_sparse};
+use crate::error::{Error, Result};
 use crate::scope::Scope;
 
+/// A search by its parts.
+struct Queries {
+    dense: Option<ScoringQuery>,
+    sparse: Option<ScoringQuery>,
+    /// The search itself; none where nothing is looked for.
+    request: Option<QueryRequest>,
+}
+
+impl Queries {
+    /// # Errors
+    /// [`Error::Index`] for a sparse vector that is none.
+    fn new(conditions: &Conditions, search: Search) -> Result<Self> {
+        let filter = conditions.to_edge()?;
+        let dense = search.dense.filter(|_| search.mode != Mode::Sparse).map(dense_query);
+        let sparse = search.sparse.filter(|sparse| {
+            // An index search for no words at all is an error in Edge.
+            search.mode != Mode::Dense && !sparse.indices.is_empty()
+        });
+        let sparse = sparse.map(sparse_query).transpose()?;
+        let place = WithPayloadInterface::Fields(place()?);
+        let request = match (&dense, &sparse) {
+            (None, None) => None,
+            (Some(query), None) | (None, Some(query)) => {
+                Some(request(vec![], query.clone(), Some(filter), search.limit, place))
+            }
+            (Some(dense), Some(sparse)) => {
+                let prefetches = [dense, sparse].map(|query| Prefetch {
+                    prefetches: vec![],
+                    query: Some(query.clone()),
+                    limit: search.prefetch,
+                    params: None,
+                    filter: Some(filter.clone()),
+                    score_threshold: None,
+                });
+                Some(request(prefetches.into(), fusion_query(search.fusion), None, search.limit, place))
+            }
+        };
+        Ok(Self { dense, sparse, request })
+    }
+}
+
 /// The best points, best first, with the scores of both stages.
-pub(super) fn search_shard(
-    shard: &EdgeShard,
-    scope: Scope,
-    conditions: &Conditions,
-    search: &Search,
-) -> Result<Vec<Hit>> {
-    let filter = conditions.to_edge()?;
-    let dense = search.dense.clone().filter(|_| search.mode != Mode::Sparse).map(dense_query);
-    let sparse = search.sparse.clone().filter(|sparse| {
-        // An index search for no words at all is an error in Edge.
-        search.mode != Mode::Dense && !sparse.indices.is_empty()
-    });
-    let sparse = sparse.map(sparse_query).transpose()?;
-    let request = match (&dense, &sparse) {
-        (None, None) => return Ok(Vec::new()),
-        (Some(query), None) | (None, Some(query)) => request(vec![], query.clone(), Some(filter), search.limit, true),
-        (Some(dense), Some(sparse)) => {
-            let prefetches = [dense, sparse].map(|query| Prefetch {
-                prefetches: vec![],
-                query: Some(query.clone()),
-                limit: search.prefetch,
-                params: None,
-                filter: Some(filter.clone()),
-                score_threshold: None,
-            });
-            request(prefetches.into(), fusion_query(search.fusion), None, search.limit, true)
-        }
-    };
-    let found = shard.query(request).map_err(index_error)?;
+pub(super) async fn search(shard: &Arc<Shard>, scope: Scope, search: &Search) -> Result<Vec<Hit>> {
+    let Queries { dense, sparse, request } = Queries::new(&Conditions::of_search(scope, search), search.clone())?;
+    let Some(request) = request else { return Ok(Vec::new()) };
+    let found = query(shard, request).await?;
     let ids: Vec<Uuid> = found.iter().filter_map(point_uuid).collect();
     let shown = Conditions::readable(scope, &search.shared).with_ids(ids).to_edge()?;
-    let by_dense = stage_scores(shard, dense, &shown, found.len())?;
-    let by_sparse = stage_scores(shard, sparse, &shown, found.len())?;
+    let (by_dense, by_sparse) = tokio::try_join!(
+        stage_scores(shard, dense, &shown, found.len()),
+        stage_scores(shard, sparse, &shown, found.len())
+    )?;
     found
         .into_iter()
         .map(|point| {
@@ -60,17 +80,29 @@ pub(super) fn search_shard(
 }
 
 /// The scores of one vector for the points that were found already.
-fn stage_scores(
-    shard: &EdgeShard,
-    query: Option<ScoringQuery>,
+async fn stage_scores(
+    shard: &Arc<Shard>,
+    scoring: Option<ScoringQuery>,
     shown: &qdrant_edge::Filter,
     count: usize,
 ) -> Result<HashMap<Uuid, f32>> {
-    let Some(query) = query.filter(|_| count > 0) else {
+    let Some(scoring) = scoring.filter(|_| count > 0) else {
         return Ok(HashMap::default());
     };
-    let scored = shard.query(request(vec![], query, Some(shown.clone()), count, false)).map_err(index_error)?;
+    let nothing = WithPayloadInterface::Bool(false);
+    let scored = query(shard, request(vec![], scoring, Some(shown.clone()), count, nothing)).await?;
     Ok(scored.iter().filter_map(|point| Some((point_uuid(point)?, point.score))).collect())
+}
+
+async fn query(shard: &Arc<Shard>, request: QueryRequest) -> Result<Vec<ScoredPoint>> {
+    let shard = Arc::clone(shard);
+    contained(move || shard.query(request)).await?.map_err(index_error)
+}
+
+/// What is asked for of a point that is found.
+fn place() -> Result<Vec<JsonPath>> {
+    let path = |field: &str| field.parse().map_err(|()| Error::Index(format!("`{field}` is no field")));
+    PLACE.into_iter().map(path).collect()
 }
 
 fn point_uuid(point: &ScoredPoint) -> Option<Uuid> {
@@ -85,7 +117,7 @@ fn request(
     query: ScoringQuery,
     filter: Option<qdrant_edge::Filter>,
     limit: usize,
-    with_payload: bool,
+    with_payload: WithPayloadInterface,
 ) -> QueryRequest {
     QueryRequest {
         prefetches,
@@ -96,7 +128,7 @@ fn request(
         offset: 0,
         params: None,
         with_vector: WithVector::Bool(false),
-        with_payload: WithPayloadInterface::Bool(with_payload),
+        with_payload,
     }
 }
 
