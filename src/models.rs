@@ -1,8 +1,9 @@
 //! The choice between the models that are set up. Imports `llm`, settings and
 //! errors.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+mod habits;
+
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
@@ -12,10 +13,10 @@ use crate::llm::guard::Limits;
 use crate::llm::remote::{Config, Remote};
 use crate::llm::{EXTRACTIVE, Provider, Usage, anthropic, gemini, openai};
 
+pub use habits::Habits;
+
 /// Characters of a model's name, at most.
 const NAME_LENGTH: usize = 200;
-/// Models of which it is remembered that they think, at most.
-const MAX_THINKERS: usize = 1_000;
 
 /// The models that are set up.
 pub struct Models {
@@ -26,8 +27,7 @@ pub struct Models {
     /// Those that take no pictures.
     blind: Vec<String>,
     prices: Prices,
-    /// Those that were seen to think before they speak.
-    thinkers: Mutex<HashSet<String>>,
+    habits: Habits,
 }
 
 /// A provider with what settings say of it.
@@ -68,8 +68,8 @@ impl Models {
         let default = settings.model.trim().to_owned();
         let (fallbacks, prices) = (settings.fallback_models.clone(), settings.prices.clone());
         let blind = settings.text_models.iter().map(|name| name.trim().to_owned()).collect();
-        let thinkers = Mutex::default();
-        let models = Self { extractive, providers, default, fallbacks, blind, prices, thinkers };
+        let habits = Habits::default();
+        let models = Self { extractive, providers, default, fallbacks, blind, prices, habits };
         models.choose(None)?;
         for name in &models.fallbacks {
             models.choose(Some(name))?;
@@ -105,19 +105,10 @@ impl Models {
         Ok(Arc::new(if self.is_blind(provider, model) { chosen.without_images() } else { chosen }))
     }
 
-    /// Whether a model was seen to spend all tokens it had on thinking.
+    /// What was seen of models so far.
     #[must_use]
-    pub fn thinks(&self, name: &str) -> bool {
-        self.thinkers.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
-    }
-
-    /// Notes that a model spent all tokens it had on thinking.
-    pub fn note_thinking(&self, name: &str) {
-        let mut thinkers = self.thinkers.lock().unwrap_or_else(PoisonError::into_inner);
-        // Names are the callers'.
-        if thinkers.len() < MAX_THINKERS {
-            thinkers.insert(name.to_owned());
-        }
+    pub fn habits(&self) -> &Habits {
+        &self.habits
     }
 
     /// Whether settings say of a model, by the name that its provider knows, that

@@ -51,7 +51,7 @@ impl Conversing<'_> {
             steps,
             tools,
             tool_choice,
-            max_tokens: generation.room(self.provider.as_ref()),
+            max_tokens: self.room(),
             temperature: generation.ask.options.temperature,
             format: None,
         };
@@ -109,7 +109,7 @@ impl Conversing<'_> {
         let told = generation.history.told();
         let wanted = budget::Wanted {
             window: self.provider.context_window(),
-            answer: generation.room(self.provider.as_ref()) as usize,
+            answer: self.room() as usize,
             system: &system,
             tools: &specs,
             question: &prompt::question(&[], &generation.ask.content),

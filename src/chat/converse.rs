@@ -33,14 +33,16 @@ pub(super) struct Answered {
 pub(super) struct Conversing<'a> {
     pub(super) generation: &'a mut Generation,
     pub(super) provider: Arc<dyn Provider>,
-    verifier: Verifier,
+    pub(super) verifier: Verifier,
     /// It was stopped with nothing said, or with the sign that there is nothing.
-    nothing_found: bool,
+    pub(super) nothing_found: bool,
+    /// Its calls did what was asked for, and it had nothing to say beside them.
+    pub(super) is_done: bool,
     /// What comes next is set apart from what was said before a call.
     apart: bool,
     /// Code points that were shown before.
-    before: usize,
-    gate: RefusalGate,
+    pub(super) before: usize,
+    pub(super) gate: RefusalGate,
     pub(super) steps: Vec<Step>,
     /// Parts of the evidence that the verifier has, by their numbers.
     checked: Vec<usize>,
@@ -54,11 +56,13 @@ pub(super) struct Tried {
     pub(super) tools: bool,
     /// What was said before was to be put in short.
     pub(super) summary: bool,
+    /// It was given more room to think.
+    pub(super) room: bool,
 }
 
 /// What a model said when it was asked once.
 #[derive(Default)]
-struct Said {
+pub(super) struct Said {
     text: String,
     calls: Vec<ToolCall>,
     state: Option<Value>,
@@ -67,7 +71,7 @@ struct Said {
 
 impl Said {
     /// Whether its tokens were used up before its first word.
-    fn is_spent(&self) -> bool {
+    pub(super) fn is_spent(&self) -> bool {
         self.calls.is_empty() && thinking::is_spent(&self.text, self.finish)
     }
 }
@@ -83,6 +87,7 @@ impl<'a> Conversing<'a> {
             steps: vec![],
             checked: vec![],
             nothing_found: false,
+            is_done: false,
             apart: false,
             tried: Tried::default(),
         }
@@ -95,7 +100,6 @@ impl<'a> Conversing<'a> {
         let mut finish = FinishReason::Stop;
         for asked in 1..=most {
             let last = asked == most || self.is_spent();
-            let knew = self.generation.app.models.thinks(self.provider.name());
             let mut said = match self.ask(last).await {
                 Err(Error::Llm(error)) if self.may_do_without_tools(&error) => {
                     self.generation.close_call(error.code()).await;
@@ -105,12 +109,14 @@ impl<'a> Conversing<'a> {
                 }
                 said => said?,
             };
-            if !knew && said.is_spent() && self.generation.ask.options.max_tokens.is_none() {
-                self.generation.app.models.note_thinking(self.provider.name());
-                said = self.ask(last).await?;
+            if said.is_spent() {
+                said = self.think_longer(last, said).await?;
             }
             finish = said.finish.unwrap_or(FinishReason::Stop);
             if said.calls.is_empty() {
+                if said.text.trim().is_empty() && finish != FinishReason::ContentFilter {
+                    self.fall_silent().await?;
+                }
                 break;
             }
             if last {
@@ -139,39 +145,8 @@ impl<'a> Conversing<'a> {
             && details.to_lowercase().contains("tool")
     }
 
-    /// It wants more calls than it may have. If it has cited nothing yet, what it
-    /// said only led to its calls, and the documents' own sentences answer. When they
-    /// cannot, what it said stays.
-    async fn stop_calling(&mut self) -> Result<()> {
-        let steps = self.steps.len() + 1;
-        let text = format!("The model wanted to go on calling tools after {steps} steps; it was stopped.");
-        self.generation.record.notice("steps", text);
-        self.generation.key = None;
-        // Behind it comes no further look.
-        let refused = self.gate.refused();
-        self.show_held().await?;
-        let is_blank = self.generation.record.text().trim().is_empty();
-        if self.verifier.has_cited() || self.generation.evidence.is_empty() {
-            self.nothing_found = refused || is_blank;
-            return Ok(());
-        }
-        // What tools found is evidence like the rest.
-        self.generation.receipt.found = self.generation.evidence.passages().len();
-        self.generation.close_call("ok").await;
-        self.provider = self.generation.app.models.extractive();
-        self.steps.clear();
-        match self.ask(true).await {
-            Err(Error::Llm(error)) if !is_blank => {
-                tracing::warn!(%error, "the documents' own sentences cannot answer; what was said stays");
-                self.generation.close_call(error.code()).await;
-                Ok(())
-            }
-            asked => asked.map(drop),
-        }
-    }
-
     /// Asks once.
-    async fn ask(&mut self, last: bool) -> Result<Said> {
+    pub(super) async fn ask(&mut self, last: bool) -> Result<Said> {
         let (request, parts) = self.request(last).await?;
         self.check_against(&parts).await?;
         self.generation.open_call(&self.provider, &request, Purpose::Answer);
@@ -292,7 +267,7 @@ impl<'a> Conversing<'a> {
     }
 
     /// What was held back is no refusal, for it looks further.
-    async fn show_held(&mut self) -> Result<()> {
+    pub(super) async fn show_held(&mut self) -> Result<()> {
         let mut events = Vec::new();
         if let Some(rest) = std::mem::take(&mut self.gate).rest() {
             let pieces = self.verifier.push(&rest);
@@ -314,28 +289,9 @@ impl<'a> Conversing<'a> {
         let (pieces, summary) = std::mem::replace(&mut self.verifier, Verifier::new(vec![])).finish();
         self.show(pieces, &mut events);
         self.generation.record.push(events).await?;
-        if !refused {
+        if !refused && !self.is_done {
             self.check_said(finish)?;
         }
         Ok(Answered { refused, summary, finish })
-    }
-
-    /// An answer without a word is none, but where a filter or a limit that was
-    /// asked for says why.
-    fn check_said(&self, finish: FinishReason) -> Result<()> {
-        let is_blank = self.generation.record.text().chars().skip(self.before).all(char::is_whitespace);
-        let provider = self.provider.provider().to_owned();
-        match finish {
-            _ if !is_blank => Ok(()),
-            FinishReason::ContentFilter => Ok(()),
-            FinishReason::Length if self.generation.ask.options.max_tokens.is_some() => Ok(()),
-            FinishReason::Length => {
-                let tokens = self.generation.room(self.provider.as_ref());
-                Err(LlmError::Spent { provider, tokens }.into())
-            }
-            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => {
-                Err(LlmError::Blank { provider }.into())
-            }
-        }
     }
 }

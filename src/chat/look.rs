@@ -61,7 +61,7 @@ impl Generation {
     }
 
     /// The question in words that stand alone, taken apart where it asks for
-    /// several things; as it was asked where that cannot be had.
+    /// several things; beside the one before where that cannot be had.
     async fn understood(&mut self) -> Vec<String> {
         let question = self.ask.content.clone();
         let stands_alone = self.history.is_empty() && !is_several(&question);
@@ -74,7 +74,7 @@ impl Generation {
         let prompt = format!("{}Last question: {question}", self.said_before());
         let replied = self.aside(Purpose::Rewrite, prompt::rewrite(), prompt, TOKENS).await;
         let lines = replied.map(|replied| lines(&replied)).unwrap_or_default();
-        if lines.is_empty() { vec![question] } else { lines }
+        if lines.is_empty() { vec![self.joined(&question)] } else { lines }
     }
 
     /// Without a model to understand it, a short question is looked for beside
@@ -112,14 +112,18 @@ impl Generation {
         max_tokens: u32,
     ) -> Option<String> {
         let provider = Arc::clone(&self.provider);
-        let knew = self.app.models.thinks(provider.name());
-        let room = self.room_for(provider.as_ref(), max_tokens);
+        if self.app.models.habits().is_slow(provider.name()) {
+            return None;
+        }
+        let room = self.room_for(provider.as_ref(), max_tokens, false);
         let request = Request::plain(provider.name(), system, prompt, room);
         let mut completion = self.completed(purpose, request.clone()).await?;
-        if !knew && thinking::is_spent(&completion.text, Some(completion.finish)) {
-            self.app.models.note_thinking(provider.name());
-            let max_tokens = self.room_for(provider.as_ref(), max_tokens);
-            completion = self.completed(purpose, Request { max_tokens, ..request }).await?;
+        let more = self.room_for(provider.as_ref(), max_tokens, true);
+        if more > room && thinking::is_spent(&completion.text, Some(completion.finish)) {
+            completion = self.completed(purpose, Request { max_tokens: more, ..request }).await?;
+            if !thinking::is_spent(&completion.text, Some(completion.finish)) {
+                self.app.models.habits().note_thinking(provider.name());
+            }
         }
         Some(completion.text).filter(|text| !text.trim().is_empty())
     }
@@ -135,7 +139,10 @@ impl Generation {
                 self.not_taken(&error);
                 (error.code(), None)
             }
-            Err(_) => ("timeout", None),
+            Err(_) => {
+                self.app.models.habits().note_slow(provider.name());
+                ("timeout", None)
+            }
         };
         if let Some(completion) = &completion {
             self.receipt.used(completion.usage.clone());

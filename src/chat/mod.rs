@@ -22,6 +22,7 @@ mod calling;
 mod compose;
 mod converse;
 mod document_tools;
+mod ends;
 mod evidence;
 mod files;
 mod follow;

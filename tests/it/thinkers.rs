@@ -1,9 +1,11 @@
 //! Models that think before they speak, and models that end without a word.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::conversing::{Conversing, Reply, Task};
-use crate::talk::{MANUAL, PRESSURE, Talk};
+use crate::talk::{MANUAL, PRESSURE, Talk, parts};
 
 const ANSWER: &str = "The pump P4 is rated for a pressure of 4 bar [1].";
 
@@ -90,5 +92,77 @@ async fn a_server_without_templates_for_tools_is_asked_without_them() {
     talk.read(&[("p4.txt", MANUAL)]).await;
     let answer = talk.ask(PRESSURE).await;
     assert!(notices(&answer).contains("cannot call tools") && answer["receipt"]["fallback"].is_null(), "{answer}");
+    talk.stop().await;
+}
+
+/// Whether tools were called already.
+fn is_told(body: &Value) -> bool {
+    body["messages"].as_array().unwrap().iter().any(|message| message["role"] == "tool")
+}
+
+#[tokio::test]
+async fn a_model_that_may_not_write_so_much_is_not_asked_for_it_again() {
+    let mind = |body: &Value| match body["max_tokens"].as_u64().unwrap() {
+        4_097.. => Reply::refuses("max_tokens is too large: at most 4096 are supported"),
+        _ if body.to_string().contains(PRESSURE) => Reply::says("").ending("length"),
+        _ => Reply::says("The pump P4 weighs 3 kg [1]."),
+    };
+    let talk = Talk::start(Conversing::start(mind).await).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    let messages = talk.app.conversation().await;
+    let answer = talk.post(&messages, &json!({ "content": PRESSURE })).await;
+    assert_eq!(answer["receipt"]["fallback"], "spent", "{answer}");
+    let messages = talk.app.conversation().await;
+    let answer = talk.post(&messages, &json!({ "content": "How heavy is the P4 pump?" })).await;
+    assert!(answer.to_string().contains("weighs 3 kg") && answer["receipt"]["fallback"].is_null(), "{answer}");
+    assert_eq!(talk.model.bodies(Task::Answer).last().unwrap()["max_tokens"], 1024);
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn who_falls_silent_after_a_search_is_spoken_for_by_the_documents() {
+    let mind = |body: &Value| match is_told(body) {
+        true => Reply::says(" \n"),
+        false => Reply::calls("search_documents", &json!({ "query": "pressure of the pump P4" })),
+    };
+    let talk = Talk::start(Conversing::start(mind).await).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    let answer = talk.ask(PRESSURE).await;
+    assert_eq!(answer["status"], "completed", "{answer}");
+    assert!(answer["grounded"] == true && notices(&answer).contains("without an answer of its own"), "{answer}");
+    assert!(parts(&answer, "text")[0]["text"].as_str().unwrap().contains("4 bar"), "{answer}");
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn who_falls_silent_when_all_is_done_has_answered() {
+    let mind = |body: &Value| match is_told(body) {
+        true => Reply::says(""),
+        false => {
+            Reply::calls("create_artifact", &json!({ "kind": "text", "title": "Notes", "content": "The P4: 4 bar." }))
+        }
+    };
+    let talk = Talk::start(Conversing::start(mind).await).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    let answer = talk.ask("Write notes on the pump P4.").await;
+    assert_eq!(answer["status"], "completed", "{answer}");
+    assert_eq!(parts(&answer, "artifact")[0]["title"], "Notes", "{answer}");
+    assert!(notices(&answer).contains("said nothing beside them"), "{answer}");
+    talk.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_too_slow_for_a_word_beside_the_answer_is_not_asked_for_it_each_time() {
+    let mind = |task, _: &Value| match task {
+        Task::Rewrite => Reply::says("What is it?").slowly(Duration::from_mins(1)),
+        _ => Reply::says(ANSWER),
+    };
+    let talk = Talk::start(Conversing::with_asides(mind).await).await;
+    talk.read(&[("p4.txt", MANUAL)]).await;
+    for question in [PRESSURE, "And its weight?", "And its oil?"] {
+        let answer = talk.ask(question).await;
+        assert_eq!(answer["status"], "completed", "{answer}");
+    }
+    assert_eq!(talk.model.bodies(Task::Rewrite).len(), 1);
     talk.stop().await;
 }
