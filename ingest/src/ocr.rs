@@ -72,7 +72,7 @@ pub enum Problem {
     },
     /// This machine has no room for it, or no process: that says nothing about the
     /// page.
-    #[error("a page's picture cannot be handed to the program: {0}; is there room in {1}?")]
+    #[error("a page's picture cannot be handed to the program: {0}; is there memory, and room in {1}?")]
     Machine(String, String),
     /// It failed on this page.
     #[error("{0}")]
@@ -172,9 +172,11 @@ impl Ocr {
         command.env_clear().envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         command.process_group(0).kill_on_drop(true);
-        let child = command
-            .spawn()
-            .map_err(|error| Problem::Program { program: self.program.clone(), reason: error.kind().to_string() })?;
+        let child = command.spawn().map_err(|error| match error.kind() {
+            // No process or no memory is to be had.
+            io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => machine(error),
+            kind => Problem::Program { program: self.program.clone(), reason: kind.to_string() },
+        })?;
         let (status, text) = Running(child).output(self.limits.page_bytes).await.map_err(machine)?;
         if status.success() { Ok(text) } else { Err(Problem::Page(format!("`{}` ended with {status}", self.program))) }
     }

@@ -67,6 +67,9 @@ pub enum Unread {
     Quota(Exceeded),
     /// Our own fault.
     Failed(String),
+    /// This machine lacks what it takes for the moment, which says nothing about the
+    /// file, nor about others.
+    Later(String),
     /// No reader can be had; says nothing about the file.
     Unavailable(String),
 }
@@ -244,7 +247,10 @@ fn page_of(image: &Member, pages: &[u32]) -> Option<u32> {
 impl From<Problem> for Unread {
     fn from(problem: Problem) -> Self {
         let message = format!("text recognition (OCR) of the scanned pages failed: {problem}");
-        Self::Limit { code: "ocr_failed", message }
+        match problem {
+            Problem::Machine(..) => Self::Later(message),
+            Problem::Program { .. } | Problem::Page(_) => Self::Limit { code: "ocr_failed", message },
+        }
     }
 }
 

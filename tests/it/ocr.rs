@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::request::Builder;
+use footnote::client::Client;
 use serde_json::{Value, json};
 
 use crate::canaries::until;
@@ -131,19 +132,12 @@ async fn who_has_all_lanes_holds_up_nobody_who_has_none() {
     let script = format!("until test -e {}; do sleep 0.1; done; echo 'The heron eats fish.'", end.display());
     let recognise = command(folder.path(), &script);
     let app = TestApp::with(|settings| settings.ocr_command = Some(recognise)).await;
-    let scans = app.collection("scans").await;
-    // As many owners as it takes: each has half of the lanes at most, and those that
-    // are for who comes later are taken too.
+    // As many owners as it takes: also the lanes that are for who comes later are taken.
     let lanes = 8 * std::thread::available_parallelism().unwrap().get();
-    for n in 0..lanes / 2 {
-        upload(&app, &scans, &format!("{n}.pdf"), &format!("\n% {n}\n")).await;
-    }
-    for name in ["ann", "carl", "dora", "emil"] {
-        let other = Person::new(&app, name).await;
-        let (collection, _) = other.collection_with("notes", "first.txt", "Scans are here.").await;
-        for n in 0..lanes / 4 {
-            upload_as(&other, &collection, &format!("{n}.pdf"), &format!("\n% {name} {n}\n")).await;
-        }
+    for n in 0..lanes {
+        let other = Person::new(&app, &format!("reader{n}")).await;
+        let collection = other.collection("scans").await;
+        upload_as(&other, &collection, "scan.pdf", &format!("\n% {n}\n")).await;
     }
     let running = "select count(*) from jobs where state = 'running' and step = 'read'";
     let lanes = i64::try_from(lanes).unwrap();
@@ -153,7 +147,7 @@ async fn who_has_all_lanes_holds_up_nobody_who_has_none() {
     // It is done before this returns.
     bob.collection_with("notes", "pump.txt", "The pump holds 4 bar.").await;
     std::fs::write(&end, "").unwrap();
-    app.settled(&scans).await;
+    until("scans", async || (count().await == 0).then_some(())).await;
     app.stop().await;
 }
 
@@ -170,6 +164,28 @@ async fn what_took_long_to_read_is_not_read_again_when_storing_it_failed() {
     let found = footnote.json(&["search", "what the heron eats"]);
     assert_eq!(found["passages"][0]["key"], "scanned.pdf", "{found}");
     assert_eq!(std::fs::read_to_string(&numbers).unwrap().lines().count(), 1);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_waits_until_this_machine_has_room_for_its_pictures() {
+    let (footnote, folder) = (Footnote::new(), folder());
+    let temporary = folder.path().join("temporary");
+    let recognise = command(folder.path(), "echo 'The heron eats fish.'");
+    let server = footnote.serve_with([("OCR_COMMAND", recognise), ("TMPDIR", temporary.to_str().unwrap().to_owned())]);
+    let scan = fixture("broken/scanned.pdf").display().to_string();
+    let mut ingest = footnote.command(&["ingest", &scan, "--quiet"]).spawn().unwrap();
+    let client = Client::new(server.transport());
+    let waiting = until("scan that waits", async || {
+        let jobs: Value = client.get("/api/v1/admin/jobs").await.unwrap();
+        jobs["items"].as_array().unwrap().iter().find(|job| job["failure_code"] == "busy").cloned()
+    })
+    .await;
+    assert_eq!((&waiting["state"], &waiting["attempts"]), (&json!("waiting"), &json!(0)), "{waiting}");
+    std::fs::create_dir(&temporary).unwrap();
+    assert!(ingest.wait().unwrap().success());
+    let found = footnote.json(&["search", "what the heron eats"]);
+    assert_eq!(found["passages"][0]["key"], "scanned.pdf", "{found}");
     assert_eq!(server.stop(), Some(0));
 }
 

@@ -84,11 +84,16 @@ impl Person {
         self.doors.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
-    /// Makes a collection with one text, which is searchable when this returns.
-    pub async fn collection_with(&self, name: &str, key: &str, text: &str) -> (String, String) {
+    /// Makes a collection.
+    pub async fn collection(&self, name: &str) -> String {
         let made = self.post("/api/v1/collections", &json!({ "name": name })).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
-        let collection = made.json()["id"].as_str().unwrap().to_owned();
+        made.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a collection with one text, which is searchable when this returns.
+    pub async fn collection_with(&self, name: &str, key: &str, text: &str) -> (String, String) {
+        let collection = self.collection(name).await;
         let document = self.upload(&collection, key, text).await;
         (collection, document)
     }

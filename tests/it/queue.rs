@@ -32,6 +32,25 @@ pub async fn stranger(db: &PgPool) -> Scope {
     Scope::stored(id)
 }
 
+/// Nobody else can prolong a lease while its row is locked.
+#[tokio::test]
+async fn what_was_written_for_long_is_held_for_a_whole_lease_more() {
+    let rig = Rig::start().await;
+    let db = &rig.corpus.db;
+    let owner = stranger(db).await;
+    rig.submit(owner, "large.txt", b"The pump holds 4 bar.").await;
+    let claims = jobs::claim(db, WorkerId::new(), Step::Read, 1, 1 << 20, &[]).await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    let held = jobs::hold(&mut tx, &claims).await.unwrap();
+    let nearly_over = "update jobs set lease_until = now() + interval '1 second'";
+    sqlx::query(nearly_over).execute(&mut *tx).await.unwrap();
+    jobs::prolong(&mut tx, &held).await.unwrap();
+    tx.commit().await.unwrap();
+    let left = "select lease_until > now() + interval '20 seconds' from jobs";
+    assert!(sqlx::query_scalar::<_, bool>(left).fetch_one(db).await.unwrap());
+    rig.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_queues_one_document_does_not_wait_for_who_queued_thousands() {
     let rig = Rig::start().await;

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,8 @@ const ROWS: usize = 2048;
 /// Batches that are stored at once: the rows of one are written while the points of
 /// the other are, and both wait for the disk.
 const STORED_AT_ONCE: usize = 2;
+/// How long rows may be written until their leases are prolonged.
+const LONG: Duration = Duration::from_secs(3);
 /// Bytes of text of a batch that is stored beside another, at most.
 const SMALL: usize = 4 * 1024 * 1024;
 
@@ -302,6 +304,7 @@ async fn store_together(corpus: &Corpus, space: &Arc<Space>, prepared: &[Arc<Pre
 /// claims held.
 async fn insert_rows(corpus: &Corpus, space: &Space, prepared: &[Arc<Prepared>]) -> Result<Vec<JobId>> {
     let claims: Vec<Claim> = prepared.iter().map(|document| document.claim).collect();
+    let began = Instant::now();
     let mut tx = corpus.db.begin().await?;
     let held = jobs::hold(&mut tx, &claims).await?;
     let documents = || prepared.iter().filter(|document| held.contains(&document.claim.id));
@@ -317,6 +320,9 @@ async fn insert_rows(corpus: &Corpus, space: &Space, prepared: &[Arc<Prepared>])
         chunks::insert(&mut *tx, window).await?;
     }
     fault::may_happen(Place::Storing).await?;
+    if began.elapsed() > LONG {
+        jobs::prolong(&mut tx, &held).await?;
+    }
     tx.commit().await?;
     Ok(held)
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgInterval;
 
-pub use endings::{advance, bury, discard, finish, release, retry};
+pub use endings::{advance, bury, discard, finish, postpone, release, retry};
 pub use overview::{Filter, Job, Queue, cancel, list, queue, revive};
 
 use crate::ids::{DocumentId, JobId, UserId, WorkerId};
@@ -272,6 +272,18 @@ pub async fn renew(db: impl PgExecutor<'_>, claims: &[Claim], late: bool) -> sql
     )
     .fetch_all(db)
     .await
+}
+
+/// Prolongs the leases of jobs that the transaction [`hold`]s, from this moment on:
+/// nobody else could while it lasted.
+///
+/// # Errors
+/// What the database says.
+pub async fn prolong(tx: &mut sqlx::PgTransaction<'_>, held: &[JobId]) -> sqlx::Result<()> {
+    sqlx::query!("update jobs set lease_until = clock_timestamp() + $2 where id = any($1)", held as _, lease())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Puts back what vanished workers held: all whose lease has run out, or, with

@@ -1,6 +1,8 @@
 //! What becomes of documents that cannot be read: given up with the reason, or
 //! tried again where the fault may lie elsewhere.
 
+use std::time::Duration;
+
 use super::super::backoff;
 use crate::corpus::Corpus;
 use crate::error::Result;
@@ -13,6 +15,9 @@ use crate::store::{jobs, purges, revisions, stages};
 
 /// Characters of a reason that are kept, at most.
 const MESSAGE: usize = 2_000;
+
+/// How long a document waits that could not be read for lack of something.
+const LATER: Duration = Duration::from_secs(30);
 
 /// A document that was not read.
 pub(super) struct Refused {
@@ -36,6 +41,7 @@ impl Refused {
             Unread::Unreadable(error) => (error.code(), error.to_string()),
             Unread::Quota(exceeded) => ("quota_exceeded", exceeded.to_string()),
             Unread::Limit { code, message } => (*code, message.clone()),
+            Unread::Later(problem) => ("busy", problem.clone()),
             Unread::Failed(problem) | Unread::Unavailable(problem) => ("internal", problem.clone()),
         }
     }
@@ -52,10 +58,14 @@ pub(super) async fn refuse(corpus: &Corpus, refused: &Refused) -> Result<()> {
     if jobs::hold(&mut tx, &[refused.claim]).await?.is_empty() {
         return Ok(());
     }
-    if refused.is_final() {
+    let (code, message) = refused.told();
+    if matches!(refused.reason, Unread::Later(_)) {
+        jobs::postpone(&mut tx, refused.claim.id, backoff::jittered(LATER), code, &message).await?;
+    } else if refused.is_final() {
         bury(&mut tx, refused).await?;
+        // It may have come as far as that.
+        purges::withdraw(&mut tx, revisions::derived_id(refused.document, refused.version)).await?;
     } else {
-        let (code, message) = refused.told();
         jobs::retry(&mut tx, refused.claim.id, backoff::delay(refused.claim.attempts), code, &message).await?;
     }
     fault::may_happen(Place::Refusing).await?;

@@ -108,6 +108,34 @@ pub async fn retry(
     Ok(())
 }
 
+/// Puts a job back to be done after `delay`, which is no try. The caller holds it.
+///
+/// # Errors
+/// What the database says.
+pub async fn postpone(
+    tx: &mut sqlx::PgTransaction<'_>,
+    job: JobId,
+    delay: Duration,
+    code: &str,
+    message: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        r#"
+        update jobs
+        set state = 'waiting', worker_id = null, lease_until = null,
+            due_at = now() + $2, failure_code = $3, failure_message = $4, updated_at = now()
+        where id = $1
+        "#,
+        job as _,
+        interval(delay),
+        code,
+        message,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Gives a job up. The caller holds it, unless it has queued it anew itself.
 ///
 /// # Errors
