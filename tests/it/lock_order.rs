@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use footnote_ingest::corpus::Corpus;
 use footnote_ingest::error::Error;
@@ -13,7 +14,7 @@ use footnote_ingest::pipeline::Workers;
 use footnote_ingest::scope::Scope;
 use footnote_ingest::store::documents::{self, Filter};
 use footnote_ingest::store::edits::Edit;
-use footnote_ingest::store::jobs;
+use footnote_ingest::store::{jobs, purges};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
@@ -115,6 +116,32 @@ async fn what_an_archive_replaces_in_its_own_batch_is_read_again() {
     let texts = "select count(*) from documents d join revisions r on r.id = d.revision_id
                  where d.stage = 'done' and r.version = d.version and r.text like '%4 bar%'";
     assert_eq!(count(&rig.corpus.db, texts).await, 1, "the archive holds no text itself");
+    rig.stop().await;
+}
+
+/// Who queues a purge anew holds its row, and wants more: who takes done ones off the
+/// queue waits for none of them, and leaves it.
+#[tokio::test]
+async fn a_purge_that_is_queued_anew_is_not_waited_for_and_stays() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    let ids = [
+        rig.submit(owner, "a.txt", b"The pump holds 4 bar.").await,
+        rig.submit(owner, "b.txt", b"The valve leaks.").await,
+    ];
+    let mut tx = rig.corpus.db.begin().await.unwrap();
+    documents::delete(&mut tx, owner, None, Some(&ids)).await.unwrap();
+    tx.commit().await.unwrap();
+    let queued = purges::oldest(&rig.corpus.db, 10).await.unwrap();
+    assert_eq!(queued.len(), 2);
+    let mut other = rig.corpus.db.begin().await.unwrap();
+    let anew = "update purges set created_at = clock_timestamp() where revision_id = $1";
+    assert_eq!(sqlx::query(anew).bind(queued[0].revision).execute(&mut *other).await.unwrap().rows_affected(), 1);
+    let forgotten = tokio::time::timeout(Duration::from_secs(5), purges::forget(&rig.corpus.db, &queued)).await;
+    forgotten.expect("nothing is waited for").unwrap();
+    other.commit().await.unwrap();
+    let left = purges::oldest(&rig.corpus.db, 10).await.unwrap();
+    assert_eq!(left.iter().map(|purge| purge.revision).collect::<Vec<_>>(), [queued[0].revision]);
     rig.stop().await;
 }
 

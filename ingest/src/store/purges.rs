@@ -87,6 +87,7 @@ pub async fn enqueue_late(db: impl PgExecutor<'_>, revisions: &[RevisionId], own
             join documents d on d.id = r.document_id
             where r.id = made.id and d.version <= r.version and d.deleted_at is null
         )
+        order by made.id
         on conflict (revision_id) do update set created_at = excluded.created_at
         "#,
         revisions as _,
@@ -141,7 +142,7 @@ pub async fn oldest(db: impl PgExecutor<'_>, limit: i64) -> sqlx::Result<Vec<Pur
 }
 
 /// Takes purges that are done off the queue, but for those that were queued again
-/// meanwhile.
+/// meanwhile, or are at this moment.
 ///
 /// # Errors
 /// What the database says.
@@ -150,9 +151,15 @@ pub async fn forget(db: impl PgExecutor<'_>, done: &[Purge]) -> sqlx::Result<()>
         done.iter().map(|purge| (purge.revision, purge.queued_at)).unzip();
     sqlx::query!(
         r#"
-        delete from purges p
-        using unnest($1::uuid[], $2::timestamptz[]) as done (revision_id, queued_at)
-        where p.revision_id = done.revision_id and p.created_at = done.queued_at
+        with over as materialized (
+            select p.revision_id
+            from purges p
+            join unnest($1::uuid[], $2::timestamptz[]) as done (revision_id, queued_at)
+                on p.revision_id = done.revision_id and p.created_at = done.queued_at
+            order by p.revision_id
+            for update of p skip locked
+        )
+        delete from purges where revision_id in (select revision_id from over)
         "#,
         &revisions as _,
         &queued,
