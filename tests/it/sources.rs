@@ -247,6 +247,28 @@ fn of_two_records_with_one_key_the_first_one_has_it() {
 }
 
 #[test]
+fn a_record_that_tells_nothing_more_leaves_what_was_noted_of_it() {
+    let footnote = Footnote::new();
+    let notes = folder();
+    let note = json!({ "key": "1", "text": "Herons stand in ponds." });
+    let path = notes.path().join("a.jsonl");
+    let ingest = |record: &Value| {
+        write(notes.path(), "a.jsonl", format!("{record}\n"));
+        counts(&footnote.json(&["ingest", path.to_str().unwrap(), "--records"]))
+    };
+    let told = |meta: Value| {
+        let mut record = note.clone();
+        record["meta"] = meta;
+        record
+    };
+    let of_year = told(json!({ "year": 2026 }));
+    for (record, counted) in [(&of_year, [1, 0, 0, 0, 0]), (&note, [0, 0, 0, 1, 0]), (&of_year, [0, 0, 0, 1, 0])] {
+        assert_eq!(ingest(record), counted, "{record}");
+    }
+    assert_eq!(ingest(&told(json!({}))), [0, 1, 0, 0, 0]);
+}
+
+#[test]
 fn a_watched_folder_takes_in_what_changes() {
     let footnote = Footnote::new();
     let notes = folder();

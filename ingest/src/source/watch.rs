@@ -92,6 +92,11 @@ impl Shared {
         met.len() < MAX_PATHS && met.insert(format!("{error} {:?}", error.paths))
     }
 
+    /// What was met while the watch began is seen by who looks at everything then.
+    fn begin(&self) {
+        self.changes().rescan = false;
+    }
+
     fn take(&self, told: notify::Result<Event>) {
         let mut changes = self.changes();
         match told {
@@ -163,6 +168,7 @@ impl Watch {
             std::fs::metadata(path).map_err(|error| failed(path, notify::Error::io(error)))?;
             watcher.watch(path, RecursiveMode::Recursive).map_err(|error| failed(path, error))?;
         }
+        shared.begin();
         Ok(Self { _watcher: watcher, shared, method })
     }
 
@@ -303,5 +309,18 @@ mod tests {
     fn a_path_that_is_not_there_is_named() {
         let refusal = Watch::new(&["/no/such/folder".into()]).expect_err("nothing there").to_string();
         assert!(refusal.contains("`/no/such/folder`"), "{refusal}");
+    }
+
+    #[test]
+    fn what_cannot_be_looked_into_is_told_once_and_not_while_the_watch_begins() {
+        let shared = Shared::default();
+        let error = |path: &str| Err(notify::Error::generic("denied").add_path(path.into()));
+        shared.take(error("/closed"));
+        shared.begin();
+        assert!(shared.changes().is_empty());
+        shared.take(error("/closed"));
+        assert!(shared.changes().is_empty());
+        shared.take(error("/closed/too"));
+        assert!(shared.changes().rescan);
     }
 }

@@ -28,7 +28,9 @@ pub(super) struct Input {
     pub(super) walked: bool,
     /// A web page that was named: it may turn out to list others.
     pub(super) may_list: bool,
-    /// What a record tells, and other sources do not.
+    /// A line of a file of records: its URI is what it says, and not where its text is.
+    pub(super) is_record: bool,
+    /// What is known of it, if anything is told.
     pub(super) meta: Option<Map<String, Value>>,
 }
 
@@ -181,12 +183,7 @@ impl<'a> Finder<'a> {
 
 impl Input {
     fn new(entry: Entry) -> Self {
-        Self { entry, walked: false, may_list: false, meta: None }
-    }
-
-    /// A record's URI is what it says, and not where its text is.
-    pub(super) fn is_record(&self) -> bool {
-        self.meta.is_some()
+        Self { entry, walked: false, may_list: false, is_record: false, meta: None }
     }
 }
 
@@ -222,8 +219,8 @@ async fn records(reader: impl AsyncBufRead + Unpin, name: &str, inputs: &mut Inp
     while let Some(record) = records.next().await {
         match record {
             Ok(mut record) => {
-                let meta = Some(record.meta.take().unwrap_or_default());
-                inputs.found.push_back(Input { meta, ..Input::new(Entry::record(record)) });
+                let meta = record.meta.take();
+                inputs.found.push_back(Input { is_record: true, meta, ..Input::new(Entry::record(record)) });
             }
             Err(error) => {
                 let (RecordError::Malformed { line, .. }

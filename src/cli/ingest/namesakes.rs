@@ -19,12 +19,10 @@ pub(super) fn refuse(inputs: &mut Inputs) {
             true
         }
         // The same file, named twice.
-        Entry::Occupied(taken)
-            if !input.is_record() && input.entry.uri.is_some() && *taken.get() == input.entry.uri =>
-        {
+        Entry::Occupied(taken) if !input.is_record && input.entry.uri.is_some() && *taken.get() == input.entry.uri => {
             false
         }
-        Entry::Occupied(_) if input.is_record() => {
+        Entry::Occupied(_) if input.is_record => {
             let reason = "an input before it has the same key, and only the first one is taken; give each its own";
             unread.push(Unread { key: input.entry.key.clone(), reason: reason.to_owned() });
             false

@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
 
     /// Takes a document; returns the pages that it lists, if it is a sitemap.
     async fn take(&mut self, input: Input) -> Result<Option<Inputs>, Failure> {
-        let Input { entry, walked, may_list, meta } = input;
+        let Input { entry, walked, may_list, meta, .. } = input;
         let key = entry.key.clone();
         if walked {
             self.walked.insert(key.clone());
