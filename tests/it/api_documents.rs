@@ -193,3 +193,20 @@ async fn a_collection_s_name_is_unique_and_can_change() {
     assert_eq!(renamed.json()["name"], "three");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn of_several_files_that_are_refused_the_first_is_told() {
+    let app = TestApp::start().await;
+    let collection = app.collection("files").await;
+    let (key, meta) = ("k".repeat(3_000), json!({ "notes": "x".repeat(40_000) }).to_string());
+    let mut parts: Vec<(&str, Option<&str>, &[u8])> = vec![
+        ("key", None, key.as_bytes()),
+        ("file", Some("a.md"), b"The pump holds 4 bar."),
+        ("meta", None, meta.as_bytes()),
+        ("file", Some("b.md"), b"The valve leaks."),
+    ];
+    parts.extend([("file", Some("c.md"), b"A heron eats fish.".as_slice())].repeat(6));
+    let refused = upload(&app, &collection, form(&parts)).await;
+    assert_eq!(refused.code(), "unprocessable:key", "{}", refused.text());
+    app.stop().await;
+}

@@ -29,11 +29,16 @@ const BYTES: usize = 4 * 1024 * 1024;
 /// Takes in the files of a form. When one of them is refused, so are those after
 /// it that are not under way already.
 pub(super) async fn take_in(upload: &Arc<Upload>, form: Multipart) -> Result<Vec<Taken>, ApiError> {
-    let mut files = Files { upload: Arc::clone(upload), under_way: VecDeque::new(), taken: Vec::new() };
+    let mut files =
+        Files { upload: Arc::clone(upload), under_way: VecDeque::new(), taken: Vec::new(), has_refused: false };
     let read = files.read(form).await;
-    let ended = files.down_to(0).await;
-    // What was refused came before what could not be read.
-    ended.and(read)?;
+    let (had_refused, ended) = (files.has_refused, files.down_to(0).await);
+    // Files that are refused come before what could not be read; the first is told.
+    if had_refused {
+        read.and(ended)?;
+    } else {
+        ended.and(read)?;
+    }
     if files.taken.is_empty() {
         return Err(ApiError::unprocessable("file", "the form holds no `file`"));
     }
@@ -45,6 +50,8 @@ struct Files {
     upload: Arc<Upload>,
     under_way: VecDeque<UnderWay>,
     taken: Vec<Taken>,
+    /// Whether one of them was.
+    has_refused: bool,
 }
 
 /// A file that is being taken in.
@@ -118,6 +125,7 @@ impl Files {
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
+        self.has_refused |= refused.is_some();
         refused.map_or(Ok(()), Err)
     }
 }
