@@ -1,6 +1,8 @@
 //! Passages that say nearly the same.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
 
 use super::Candidate;
 
@@ -33,9 +35,9 @@ fn word_triples(text: &str) -> Vec<u64> {
 
 /// A word's hash, whatever its case.
 fn word_hash(word: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     for c in word.chars().flat_map(char::to_lowercase) {
-        c.hash(&mut hasher);
+        hasher.write_u32(c.into());
     }
     hasher.finish()
 }

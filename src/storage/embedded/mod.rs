@@ -61,7 +61,7 @@ const SETTINGS: [&str; 11] = [
     "unix_socket_permissions=0700",
     "cluster_name=footnote",
     "max_connections=60",
-    "shared_buffers=32MB",
+    "shared_buffers=128MB",
     "max_wal_size=256MB",
     // Compiling plans costs more memory than our short queries could win back in time.
     "jit=off",
