@@ -113,6 +113,10 @@ enum Command {
     },
 }
 
+/// Bytes of stack of a thread, twice what is usual: work that waits for work that
+/// waits is many calls deep when it goes on, and to run out of stack ends the process.
+const STACK: usize = 4 * 1024 * 1024;
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -120,7 +124,8 @@ pub fn main() -> ExitCode {
     let output = Output { json: cli.global.json, quiet: cli.global.quiet };
     let serving = matches!(cli.command, Command::Serve(_) | Command::Worker);
     telemetry::start(cli.global.quiet, cli.global.verbose, serving, cli.global.log_format);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().thread_stack_size(STACK).build() {
         Ok(runtime) => runtime,
         Err(error) => return output.failed(&Failure::Unexpected(error.into())),
     };

@@ -105,7 +105,7 @@ impl<'a> Conversing<'a> {
                     self.generation.close_call(error.code()).await;
                     self.tried.tools = true;
                     self.generation.record.notice("no_tools", "The model cannot call tools; it answered without them.");
-                    self.ask(last).await?
+                    Box::pin(self.ask(last)).await?
                 }
                 said => said?,
             };

@@ -51,7 +51,7 @@ impl Conversing<'_> {
         self.generation.close_call("ok").await;
         self.provider = self.generation.app.models.extractive();
         self.steps.clear();
-        match self.ask(true).await {
+        match Box::pin(self.ask(true)).await {
             Err(Error::Llm(error)) if !is_blank => {
                 tracing::warn!(%error, "the documents' own sentences cannot answer; what was said stays");
                 self.generation.close_call(error.code()).await;

@@ -25,7 +25,7 @@ impl Conversing<'_> {
             return Ok(said);
         }
         self.tried.room = true;
-        match self.ask(last).await {
+        match Box::pin(self.ask(last)).await {
             Ok(more) => {
                 if !more.is_spent() {
                     self.generation.app.models.habits().note_thinking(&name);

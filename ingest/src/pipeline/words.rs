@@ -214,7 +214,7 @@ struct Storing(VecDeque<tokio::task::JoinHandle<Stored>>);
 impl Storing {
     fn begin(&mut self, corpus: Corpus, space: Arc<Space>, leases: Leases, signals: Arc<Signals>, mut batch: Batch) {
         self.0.push_back(rights::spawn(async move {
-            let chunks = match contained(store(&corpus, &space, &mut batch)).await {
+            let chunks = match contained(Box::pin(store(&corpus, &space, &mut batch))).await {
                 Ok(chunks) => chunks,
                 Err(error) => return Err((error, batch)),
             };
@@ -242,7 +242,7 @@ async fn store(corpus: &Corpus, space: &Arc<Space>, batch: &mut Batch) -> Result
     for refused in &batch.refused {
         refuse::refuse(corpus, refused).await?;
     }
-    match contained(store_together(corpus, space, &batch.prepared)).await {
+    match contained(Box::pin(store_together(corpus, space, &batch.prepared))).await {
         Err(error) if may_be_of_one(&error) => store_apart(corpus, space, &batch.prepared).await,
         stored => stored,
     }
@@ -264,7 +264,7 @@ fn may_be_of_one(error: &Error) -> bool {
 async fn store_apart(corpus: &Corpus, space: &Arc<Space>, prepared: &[Arc<Prepared>]) -> Result<usize> {
     let mut chunks = 0;
     for document in prepared {
-        match contained(store_together(corpus, space, std::slice::from_ref(document))).await {
+        match contained(Box::pin(store_together(corpus, space, std::slice::from_ref(document)))).await {
             Ok(stored) => chunks += stored,
             Err(error) if may_be_of_one(&error) => {
                 tracing::error!(document.id = %document.queued.id, %error, "what it holds cannot be stored");
