@@ -126,23 +126,25 @@ pub async fn append_all(db: impl PgExecutor<'_>, events: &[(MessageId, &Event)])
     sqlx::query!(
         r#"
         with this_commit as (select set_config('synchronous_commit', 'off', true)),
+        -- One look into each index for each message, in their order, whatever the
+        -- planner holds of their number: joined, a batch may cost all messages times
+        -- those of the batch.
         held as materialized (
-            select m.id from messages m
-            join unnest($5::uuid[], $6::int[]) as begun (id, first) on begun.id = m.id
-            -- One look into the index each: within an `or`, all events would be read.
+            select m.id from unnest($5::uuid[], $6::int[]) as begun (id, first)
+            cross join lateral (
+                select id from messages where id = begun.id and status = 'running' limit 1 for key share
+            ) m
             left join lateral (
                 select true as is_there from message_events e
                 where e.message_id = begun.id and e.seq = begun.first - 1 limit 1
             ) before on true
-            where m.status = 'running' and (begun.first = 1 or before.is_there)
-            order by m.id
-            for key share of m
+            where begun.first = 1 or before.is_there
         )
         insert into message_events (message_id, seq, name, data)
-        select held.id, new.seq, new.name, new.data::json
+        select case when new.message_id in (select id from held) then new.message_id end,
+               new.seq, new.name, new.data::json
         from unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) as new (message_id, seq, name, data)
         cross join this_commit
-        left join held on held.id = new.message_id
         "#,
         &messages as _,
         &seqs,
