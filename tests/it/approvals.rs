@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 use crate::harness::{Rig, TestApp, operator};
-use crate::queue::stranger;
+use crate::submitted::stranger;
 
 const HOUR: Duration = Duration::from_hours(1);
 /// Stands for what a call is bound by.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::conversing::Conversing;
-use crate::queue::stranger;
+use crate::submitted::stranger;
 use crate::talk::{MANUAL, Talk, completed, of_a_stranger, parts, puppet, told};
 
 /// Updates of one artifact that a model wants made at once.

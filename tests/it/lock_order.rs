@@ -19,8 +19,8 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 
 use crate::harness::Rig;
-use crate::queue::stranger;
 use crate::random::{Random, number};
+use crate::submitted::stranger;
 
 /// Who changes documents at once.
 const CALLERS: u64 = 6;

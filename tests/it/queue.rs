@@ -9,28 +9,15 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use footnote_ingest::corpus::Incoming;
-use footnote_ingest::ids::{DocumentId, JobId, UserId, WorkerId};
+use footnote_ingest::ids::{DocumentId, JobId, WorkerId};
 use footnote_ingest::pipeline::Workers;
-use footnote_ingest::scope::Scope;
 use footnote_ingest::store::documents::{self, Stage};
 use footnote_ingest::store::jobs::{self, Step};
-use footnote_ingest::store::{collections, originals, stages};
+use footnote_ingest::store::{collections, stages};
 use serde_json::json;
-use sqlx::PgPool;
 
 use crate::harness::{Rig, TestApp, operator};
-
-/// Another account than the local one.
-pub async fn stranger(db: &PgPool) -> Scope {
-    let id = UserId::new();
-    sqlx::query("insert into users (id, name, created_at) values ($1, $2, now())")
-        .bind(id)
-        .bind(id.to_string())
-        .execute(db)
-        .await
-        .unwrap();
-    Scope::stored(id)
-}
+use crate::submitted::{incoming, stranger};
 
 /// Nobody else can prolong a lease while its row is locked.
 #[tokio::test]
@@ -294,155 +281,4 @@ async fn what_was_given_up_can_be_tried_again_and_what_waits_can_be_cancelled() 
     let failed = app.get("/api/v1/documents?status=failed").await.json();
     assert_eq!(failed["items"][0]["failure_code"], "cancelled", "{failed}");
     app.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_text_is_embedded_once_however_often_it_comes() {
-    let rig = Rig::start().await;
-    let owner = stranger(&rig.corpus.db).await;
-    let text = "The gauge shows 4 bar when the boiler is cold.";
-    let first = rig.submit(owner, "a.txt", text.as_bytes()).await;
-    let second = rig.submit(owner, "b.txt", text.as_bytes()).await;
-    let workers = Workers::start(&rig.corpus).await.unwrap();
-    for document in [first, second] {
-        rig.until(async || rig.stage(owner, document).await == Stage::Done).await;
-    }
-    let kept = async || -> i64 {
-        sqlx::query_scalar("select count(*) from embeddings").fetch_one(&rig.corpus.db).await.unwrap()
-    };
-    assert_eq!(kept().await, 1);
-    // With the last document that says it, its vector goes.
-    rig.corpus.delete(owner, None, Some(&[first])).await.unwrap();
-    rig.until(async || purged(&rig.corpus.db).await).await;
-    assert_eq!(kept().await, 1);
-    rig.corpus.delete(owner, None, Some(&[second])).await.unwrap();
-    rig.until(async || purged(&rig.corpus.db).await).await;
-    assert_eq!(kept().await, 0);
-    workers.stop().await;
-    rig.stop().await;
-}
-
-#[tokio::test]
-async fn bytes_that_come_again_while_they_are_dropped_are_kept() {
-    let rig = Rig::start().await;
-    let (db, owner) = (rig.corpus.db.clone(), stranger(&rig.corpus.db).await);
-    let old = rig.submit(owner, "old.txt", b"The same.").await;
-    let sha256: Vec<u8> = sqlx::query_scalar("select sha256 from originals where owner_id = $1")
-        .bind(owner.owner())
-        .fetch_one(&db)
-        .await
-        .unwrap();
-    rig.corpus.delete(owner, None, Some(&[old])).await.unwrap();
-    // Another document of the same bytes is on its way, and not committed yet.
-    let mut coming = db.begin().await.unwrap();
-    originals::keep(&mut coming, owner, &sha256, b"The same.").await.unwrap();
-    let mut dropping = db.begin().await.unwrap();
-    assert_eq!(originals::drop_unreferenced(&mut dropping, owner).await.unwrap(), 0);
-    dropping.commit().await.unwrap();
-    coming.commit().await.unwrap();
-    // Who comes when they are about to go brings them anew.
-    let mut dropping = db.begin().await.unwrap();
-    assert_eq!(originals::drop_unreferenced(&mut dropping, owner).await.unwrap(), 1);
-    let corpus = rig.corpus.clone();
-    let collection = collections::ensure(&db, owner, "main").await.unwrap();
-    let coming = tokio::spawn(async move {
-        corpus.submit(owner, &Incoming { key: "new.txt", bytes: b"The same.", ..incoming(collection) }).await.unwrap().0
-    });
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    dropping.commit().await.unwrap();
-    let new = coming.await.unwrap();
-    assert_eq!(originals::of_document(&db, owner, new).await.unwrap().unwrap().bytes, b"The same.");
-    rig.stop().await;
-}
-
-async fn purged(db: &PgPool) -> bool {
-    sqlx::query_scalar::<_, i64>("select count(*) from purges").fetch_one(db).await.unwrap() == 0
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_an_archive_holds_is_found_and_goes_with_it() {
-    let app = TestApp::start().await;
-    let collection = app.collection("archive").await;
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, text) in [("a.md", "# Valve\n\nThe valve opens at 3 bar."), ("deep/b.csv", "part,price\nbolt,5\n")] {
-        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
-        zip.write_all(text.as_bytes()).unwrap();
-    }
-    let bytes = zip.finish().unwrap().into_inner();
-    let corpus = &app.corpus();
-    let scope = operator(&corpus.db).await;
-    let incoming = Incoming { bytes: &bytes, key: "all.zip", ..incoming(collection.parse().unwrap()) };
-    let archive = corpus.submit(scope, &incoming).await.unwrap().0;
-    app.settled(&collection).await;
-    let found = app.post("/api/v1/search", &json!({ "query": "bolt price", "limit": 1 })).await.json();
-    assert_eq!(found["passages"][0]["key"], "all.zip/deep/b.csv", "{found}");
-    assert_eq!(app.delete(&format!("/api/v1/documents/{archive}")).await.status, 204);
-    let found = app.post("/api/v1/search", &json!({ "query": "bolt price valve" })).await.json();
-    assert_eq!(found["passages"], json!([]));
-    let left = documents::list(&corpus.db, scope, &documents::Filter::default(), 10).await.unwrap();
-    assert!(left.is_empty(), "{left:?}");
-    app.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn archives_within_archives_come_to_an_end() {
-    let rig = Rig::start().await;
-    let owner = stranger(&rig.corpus.db).await;
-    let mut bytes = b"The innermost note.".to_vec();
-    let mut name = "note.txt".to_owned();
-    for level in 0..8 {
-        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        zip.start_file(&name, zip::write::SimpleFileOptions::default()).unwrap();
-        zip.write_all(&bytes).unwrap();
-        (bytes, name) = (zip.finish().unwrap().into_inner(), format!("{level}.zip"));
-    }
-    rig.submit(owner, "all.zip", &bytes).await;
-    let workers = Workers::start(&rig.corpus).await.unwrap();
-    let deepest = async || {
-        let filter = documents::Filter { stage: Some(Stage::Failed), ..documents::Filter::default() };
-        documents::list(&rig.corpus.db, owner, &filter, 10).await.unwrap()
-    };
-    rig.until(async || !deepest().await.is_empty()).await;
-    assert_eq!(deepest().await[0].failure_code.as_deref(), Some("too_deep"));
-    let all = documents::list(&rig.corpus.db, owner, &documents::Filter::default(), 20).await.unwrap();
-    assert_eq!(all.len(), 1 + footnote_ingest::parse::MAX_DEPTH);
-    workers.stop().await;
-    rig.stop().await;
-}
-
-pub fn incoming<'a>(collection: footnote_ingest::ids::CollectionId) -> Incoming<'a> {
-    Incoming {
-        collection,
-        key: "",
-        title: None,
-        uri: None,
-        media_type: None,
-        meta: None,
-        bytes: &[],
-        force: false,
-        priority: 0,
-        version: None,
-    }
-}
-
-impl Rig {
-    pub async fn submit(&self, scope: Scope, key: &str, bytes: &[u8]) -> DocumentId {
-        let collection = collections::ensure(&self.corpus.db, scope, "main").await.unwrap();
-        let incoming = Incoming { key, bytes, ..incoming(collection) };
-        self.corpus.submit(scope, &incoming).await.unwrap().0
-    }
-
-    async fn stage(&self, scope: Scope, document: DocumentId) -> Stage {
-        documents::find(&self.corpus.db, scope, document).await.unwrap().unwrap().stage
-    }
-
-    /// Waits for something that the workers bring about.
-    pub async fn until(&self, mut done: impl AsyncFnMut() -> bool) {
-        let look = async {
-            while !done().await {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(2), look).await.expect("it came about");
-    }
 }

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::command::{Footnote, errors, parsed, write};
 use crate::harness::{Reply, Rig, TestApp, folder};
-use crate::queue::{incoming, stranger};
+use crate::submitted::{incoming, stranger};
 
 async fn add(app: &TestApp, collection: &str, key: &str, text: &str) -> Reply {
     app.post(&format!("/api/v1/collections/{collection}/documents"), &json!({ "key": key, "text": text })).await

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::conversing::{Conversing, Reply, Task};
 use crate::fences::{results, source_of};
-use crate::queue::stranger;
+use crate::submitted::stranger;
 use crate::talk::{PRESSURE, Talk, citations, completed, notices, text, told};
 
 /// Says how many bars the source tells of.

@@ -9,9 +9,9 @@ use tower::ServiceExt;
 use crate::canaries::until;
 use crate::conversing::{Conversing, Reply, Task};
 use crate::harness::{Reply as Answer, TestApp};
-use crate::queue::stranger;
 use crate::reading::{Reading, count, post, question, talking};
 use crate::scripted::{Script, pieces};
+use crate::submitted::stranger;
 use crate::talk::{MANUAL, PRESSURE, Talk, assert_exact, citations, text};
 
 const MESSAGES: &str = "select count(*) from messages";

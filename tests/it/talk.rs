@@ -13,7 +13,7 @@ use crate::canaries::until;
 use crate::conversing::{Conversing, Reply};
 use crate::fences;
 use crate::harness::{Event, TestApp};
-use crate::queue::{incoming, stranger};
+use crate::submitted::{incoming, stranger};
 
 pub const MANUAL: &str = "The pump P4 is rated for a pressure of 4 bar. It weighs 3 kg. Oil it every six months.";
 /// What [`MANUAL`] answers.

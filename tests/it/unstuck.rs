@@ -18,7 +18,7 @@ use crate::counting::{Counting, Faults};
 use crate::harness::{Rig, TestApp};
 use crate::lock_order::zip;
 use crate::people::Person;
-use crate::queue::stranger;
+use crate::submitted::stranger;
 
 /// A text that the provider refuses.
 const REFUSED: &str = "the sentence that nobody may embed";

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::canaries::until;
 use crate::conversing::{Conversing, MODEL, Reply};
 use crate::fences::question;
-use crate::queue::stranger;
+use crate::submitted::stranger;
 use crate::talk::{MANUAL, PRESSURE, Talk, completed, told};
 
 const SLOWLY: &str = "Tell slowly what the pump P4 does.";

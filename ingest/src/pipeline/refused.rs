@@ -27,7 +27,7 @@ pub(super) async fn refuse(corpus: &Corpus, claim: Claim, reason: &str) -> Resul
         jobs::bury(&mut tx, &claim, code, &message).await?;
         stages::fail_held(&mut tx, claim.document, code, &message).await?;
     } else {
-        jobs::retry(&mut tx, claim.id, backoff::delay(claim.attempts), code, &message).await?;
+        jobs::retry(&mut tx, claim.id, backoff::delay(claim.attempts), true, code, &message).await?;
     }
     tx.commit().await?;
     tracing::info!(document.id = %claim.document, owner.id = %claim.owner, is_final, "the embedder refused a document");

@@ -18,7 +18,7 @@ use std::time::Duration;
 use sqlx::PgExecutor;
 use sqlx::postgres::types::PgInterval;
 
-pub use endings::{advance, bury, discard, finish, postpone, release, retry};
+pub use endings::{advance, bury, discard, finish, release, retry};
 pub use overview::{Filter, Job, Queue, cancel, list, queue, revive};
 
 use crate::ids::{DocumentId, JobId, UserId, WorkerId};

@@ -60,13 +60,13 @@ pub(super) async fn refuse(corpus: &Corpus, refused: &Refused) -> Result<()> {
     }
     let (code, message) = refused.told();
     if matches!(refused.reason, Unread::Later(_)) {
-        jobs::postpone(&mut tx, refused.claim.id, backoff::jittered(LATER), code, &message).await?;
+        jobs::retry(&mut tx, refused.claim.id, backoff::jittered(LATER), false, code, &message).await?;
     } else if refused.is_final() {
         bury(&mut tx, refused).await?;
         // It may have come as far as that.
         purges::withdraw(&mut tx, revisions::derived_id(refused.document, refused.version)).await?;
     } else {
-        jobs::retry(&mut tx, refused.claim.id, backoff::delay(refused.claim.attempts), code, &message).await?;
+        jobs::retry(&mut tx, refused.claim.id, backoff::delay(refused.claim.attempts), true, code, &message).await?;
     }
     fault::may_happen(Place::Refusing).await?;
     tx.commit().await?;

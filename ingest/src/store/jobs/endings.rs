@@ -79,8 +79,8 @@ pub async fn release(db: impl PgExecutor<'_>, claims: &[Claim]) -> sqlx::Result<
     Ok(())
 }
 
-/// Puts a job back to be tried again after `delay`, one try more on its count.
-/// The caller holds it.
+/// Puts a job back to be tried again after `delay`. It counts as one try, or as none
+/// where nothing was wrong with what it is about. The caller holds it.
 ///
 /// # Errors
 /// What the database says.
@@ -88,46 +88,20 @@ pub async fn retry(
     tx: &mut sqlx::PgTransaction<'_>,
     job: JobId,
     delay: Duration,
+    is_try: bool,
     code: &str,
     message: &str,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         r#"
         update jobs
-        set state = 'waiting', attempts = attempts + 1, worker_id = null, lease_until = null,
-            due_at = now() + $2, failure_code = $3, failure_message = $4, updated_at = now()
+        set state = 'waiting', attempts = attempts + $3::boolean::integer, worker_id = null, lease_until = null,
+            due_at = now() + $2, failure_code = $4, failure_message = $5, updated_at = now()
         where id = $1
         "#,
         job as _,
         interval(delay),
-        code,
-        message,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Puts a job back to be done after `delay`, which is no try. The caller holds it.
-///
-/// # Errors
-/// What the database says.
-pub async fn postpone(
-    tx: &mut sqlx::PgTransaction<'_>,
-    job: JobId,
-    delay: Duration,
-    code: &str,
-    message: &str,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        r#"
-        update jobs
-        set state = 'waiting', worker_id = null, lease_until = null,
-            due_at = now() + $2, failure_code = $3, failure_message = $4, updated_at = now()
-        where id = $1
-        "#,
-        job as _,
-        interval(delay),
+        is_try,
         code,
         message,
     )
