@@ -90,7 +90,7 @@ async fn vectors(corpus: &Corpus) {
     let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
     loop {
         let batch: Vec<(RevisionId, i32, String)> = sqlx::query_as(
-            "select c.revision_id, c.ordinal, substr(r.text, c.start_at + 1, c.end_at - c.start_at)
+            "select c.revision_id, c.ordinal, text_slice(r.text, r.text_starts, c.start_at, c.end_at - c.start_at)
              from chunks c join revisions r on r.id = c.revision_id
              where not c.embedded order by c.revision_id, c.ordinal limit $1",
         )

@@ -118,6 +118,7 @@ mod silences;
 mod silent_logs;
 mod silent_tools;
 mod simple_chat;
+mod slices;
 mod slow_bodies;
 mod slow_readers;
 mod sources;

@@ -196,7 +196,11 @@ async fn documents_are_resources_by_the_page() {
 async fn a_long_text_is_read_in_parts() {
     let face = Face::start().await;
     let db = &face.app.db;
-    let grow = "update revisions set text = repeat('abcdefghiü', 45000), text_length = 450000 returning id::text";
+    let grow = "update revisions
+        set text = convert_to(repeat('abcdefghiü', 45000), 'UTF8'), text_length = 450000, text_starts = (
+            select array_agg(at / 10 * 11 + at % 10 order by at) from generate_series(0, 449999, 4096) as at
+        )
+        returning id::text";
     let revision: String = sqlx::query_scalar(grow).fetch_one(db).await.unwrap();
     let client = face.client(eras()[0].0.clone()).await;
     let uri = client.list_all_resources().await.unwrap()[0].uri.clone();

@@ -214,7 +214,7 @@ pub async fn visible(
         r#"
         select
             c.revision_id as "revision: RevisionId", c.ordinal, c.start_at, c.end_at, c.page, c.headings,
-            substr(r.text, c.start_at + 1, c.end_at - c.start_at) as "text!",
+            text_slice(r.text, r.text_starts, c.start_at, c.end_at - c.start_at) as "text!",
             d.id as "document: DocumentId", d.collection_id as "collection: CollectionId",
             d.key, d.title, d.uri
         from unnest($2::uuid[], $3::int[]) as wanted (revision_id, ordinal)

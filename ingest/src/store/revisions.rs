@@ -49,6 +49,21 @@ pub fn derived_id(document: DocumentId, version: i64) -> RevisionId {
     RevisionId(Uuid::new_v5(&document.0, &version.to_be_bytes()))
 }
 
+/// Code points from one noted place of a text to the next; `text_slice` of the
+/// migrations counts on it.
+const STRIDE: usize = 4096;
+
+/// The bytes before code points 0, [`STRIDE`], twice that and so on, by which a slice
+/// is found without walking to it; `None` where each code point is one byte. Written
+/// as Postgres writes an array, for an array of arrays would have to be a rectangle.
+fn starts(text: &str) -> Option<String> {
+    if text.is_ascii() {
+        return None;
+    }
+    let starts: Vec<String> = text.char_indices().step_by(STRIDE).map(|(at, _)| at.to_string()).collect();
+    Some(format!("{{{}}}", starts.join(",")))
+}
+
 /// Stores revisions, replacing what an interrupted attempt left.
 ///
 /// # Errors
@@ -62,17 +77,24 @@ pub async fn insert(tx: &mut sqlx::PgTransaction<'_>, revisions: &[NewRevision<'
     let ids: Vec<RevisionId> = column!(id);
     sqlx::query!("delete from revisions where id = any($1)", &ids as _).execute(&mut **tx).await?;
     let owners: Vec<UserId> = revisions.iter().map(|revision| revision.scope.owner()).collect();
+    let texts: Vec<&[u8]> = revisions.iter().map(|revision| revision.text.as_bytes()).collect();
+    let starts: Vec<Option<String>> = revisions.iter().map(|revision| starts(revision.text)).collect();
     let maps: Vec<Json<&TextMap>> = revisions.iter().map(|revision| Json(revision.map)).collect();
     sqlx::query!(
         r#"
         insert into revisions (
             id, owner_id, document_id, version, source_sha256, text_sha256, text, text_length,
-            map, title, parser_version, chunker_version, embedding_model, created_at
+            map, title, parser_version, chunker_version, embedding_model, text_starts, created_at
         )
-        select *, now()
+        select
+            id, owner_id, document_id, version, source_sha256, text_sha256, text, text_length,
+            map, title, parser_version, chunker_version, embedding_model, text_starts::int[], now()
         from unnest(
-            $1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bytea[], $6::bytea[], $7::text[], $8::int[],
-            $9::jsonb[], $10::text[], $11::int[], $12::int[], $13::text[]
+            $1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bytea[], $8::int[],
+            $9::jsonb[], $10::text[], $11::int[], $12::int[], $13::text[], $14::text[]
+        ) as new (
+            id, owner_id, document_id, version, source_sha256, text_sha256, text, text_length,
+            map, title, parser_version, chunker_version, embedding_model, text_starts
         )
         "#,
         &ids as _,
@@ -81,13 +103,14 @@ pub async fn insert(tx: &mut sqlx::PgTransaction<'_>, revisions: &[NewRevision<'
         &column!(version),
         &column!(source_sha256),
         &column!(text_sha256),
-        &column!(text),
+        &texts as _,
         &column!(text_length),
         &maps as _,
         &column!(title),
         &column!(parser_version),
         &column!(chunker_version),
         &column!(embedding_model),
+        &starts as _,
     )
     .execute(&mut **tx)
     .await?;
@@ -115,7 +138,7 @@ pub async fn texts(db: impl PgExecutor<'_>, revisions: &[RevisionId]) -> sqlx::R
     sqlx::query_as!(
         RevisionText,
         r#"
-        select r.id as "id: RevisionId", r.title, d.key, r.text
+        select r.id as "id: RevisionId", r.title, d.key, convert_from(r.text, 'UTF8') as "text!"
         from revisions r
         join documents d on d.id = r.document_id
         where r.id = any($1)
@@ -145,7 +168,7 @@ pub async fn text_parts(
     let lengths: Vec<i32> = ranges.iter().map(|(_, span)| clamp(span.len())).collect();
     sqlx::query_scalar!(
         r#"
-        select substr(r.text, wanted.start_at + 1, wanted.length) as text
+        select text_slice(r.text, r.text_starts, wanted.start_at, wanted.length) as text
         from unnest($2::uuid[], $3::int[], $4::int[]) with ordinality as wanted (revision_id, start_at, length, place)
         left join (revisions r join documents d on d.id = r.document_id and d.deleted_at is null)
             on r.id = wanted.revision_id and (
@@ -238,7 +261,9 @@ pub async fn text_part(
             r.title, d.key, r.text_length as length,
             least($3, r.text_length) as "start!",
             greatest(least($3, r.text_length), least($4, r.text_length)) as "end!",
-            substr(r.text, least($3, r.text_length) + 1, greatest(0, least($4, r.text_length) - $3)) as "text!"
+            text_slice(
+                r.text, r.text_starts, least($3, r.text_length), greatest(0, least($4, r.text_length) - $3)
+            ) as "text!"
         from revisions r
         join documents d on d.id = r.document_id
         where r.id = $1 and d.deleted_at is null and (
