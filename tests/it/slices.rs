@@ -77,6 +77,38 @@ async fn sliced(
     assert_eq!(parts, [Some(expected)], "{within:?}");
 }
 
+/// A line of a long text.
+const LONG: &str = "Füße und Öl – 12 bar €, 字 und 😀.\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slice_costs_what_is_sliced_however_far_it_is_into_its_text() {
+    let rig = Rig::start().await;
+    let owner = stranger(&rig.corpus.db).await;
+    let document = rig.submit(owner, "long.txt", LONG.repeat(9000).as_bytes()).await;
+    let workers = Workers::start(&rig.corpus).await.unwrap();
+    rig.until(async || rig.stage(owner, document).await != Stage::Queued).await;
+    workers.stop().await;
+    let (whole, near) = (blocks(&rig, 0, i32::MAX).await, blocks(&rig, 0, 1000).await);
+    for start in [150_000, 290_000] {
+        let far = blocks(&rig, start, 1000).await;
+        assert!(
+            far <= near + 8 && far + 20 < whole,
+            "{far} blocks at {start}, {near} at the beginning, {whole} in all"
+        );
+    }
+    rig.stop().await;
+}
+
+/// Blocks of the database that a slice of the only text takes.
+async fn blocks(rig: &Rig, start: i32, length: i32) -> i64 {
+    let sql = "explain (analyze, buffers, format json)
+        select text_slice(r.text, r.text_starts, $1, $2) from revisions r";
+    let plan: serde_json::Value =
+        sqlx::query_scalar(sql).bind(start).bind(length).fetch_one(&rig.corpus.db).await.unwrap();
+    let count = |name: &str| plan[0]["Plan"][name].as_i64().unwrap();
+    count("Shared Hit Blocks") + count("Shared Read Blocks")
+}
+
 /// The migration in reverse.
 const BEFORE: &str = "
     drop function text_slice;
@@ -89,7 +121,7 @@ const MIGRATION: &str = include_str!("../../migrations/0024_text_slices.sql");
 async fn what_was_stored_as_text_is_kept_as_what_is_stored_today() {
     let rig = Rig::start().await;
     let owner = stranger(&rig.corpus.db).await;
-    let long = "Füße und Öl – 12 bar €, 字 und 😀.\n".repeat(9000);
+    let long = LONG.repeat(9000);
     let workers = Workers::start(&rig.corpus).await.unwrap();
     for (key, text) in [("plain.txt", "The valve opens at 4 bar."), ("short.txt", "Füße."), ("long.txt", &long)] {
         let document = rig.submit(owner, key, text.as_bytes()).await;
