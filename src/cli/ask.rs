@@ -81,9 +81,9 @@ fn finish(data: &Value, output: Output) -> Result<(), Failure> {
         output.line("\n(not grounded: no passage of the documents supports an answer)")?;
     }
     for part in message.parts.iter() {
-        // The fallback is said at the start of the answer itself.
+        // These are said by the answer itself.
         if let Part::Notice { code, text } = part
-            && code != "fallback"
+            && !["fallback", "not_in_documents"].contains(&code.as_str())
         {
             output.line(&format!("\nNote: {text}"))?;
         }

@@ -163,6 +163,12 @@ fn ingest_search_and_ask_print_what_programs_can_read() {
     assert!(citation["quote"].as_str().unwrap().contains("4 bar"), "{answer}");
     assert!(citation["uri"].as_str().unwrap().starts_with("file:///"), "{answer}");
     assert!(answer["timings"]["total_ms"].is_number(), "{answer}");
+
+    // What the documents do not hold is said once.
+    let output = footnote.run(&["ask", "Who painted the ceiling of the town hall?"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.matches("The documents do not answer this question.").count(), 1, "{said}");
+    assert!(said.contains("(not grounded:") && !said.contains("Note:"), "{said}");
 }
 
 #[test]
