@@ -146,7 +146,11 @@ struct Offered {
 
 impl Offered {
     fn new(outside: Outside, definition: ToolDefinition) -> Self {
-        let effect = if definition.needs_approval { Effect::Writes } else { Effect::ReadOnly };
+        let effect = match &definition {
+            ToolDefinition { needs_approval: true, .. } => Effect::Writes,
+            ToolDefinition { read_only: true, .. } => Effect::ReadOnly,
+            _ => Effect::Trusted,
+        };
         let ToolDefinition { name, description, input_schema, limit, sha256, .. } = definition;
         // The server keeps to its own limit, for its greeting and for the call.
         let limit = 2 * limit + SPARE;

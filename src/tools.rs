@@ -45,7 +45,10 @@ pub struct Spec {
 pub enum Effect {
     /// It only reads; it may be called again at will.
     ReadOnly,
-    /// It changes something that others see.
+    /// It changes something, which nobody has to allow: what is the conversation's own,
+    /// or what whoever set it up trusts it with.
+    Trusted,
+    /// It changes something that others see: a person has to allow each call.
     Writes,
 }
 

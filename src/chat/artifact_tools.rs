@@ -102,7 +102,7 @@ pub(super) fn part(tool: &str, data: &Value) -> Option<Part> {
 fn create(maker: Maker) -> impl Tool {
     let description = "Makes something for the reader to keep: a text, code, a sheet or an image. Use it when the \
                        reader asks for a document, not for an answer.";
-    function(CREATE, description, Effect::ReadOnly, move |new: New| {
+    function(CREATE, description, Effect::Trusted, move |new: New| {
         let maker = maker.clone();
         async move {
             let title = new.title.trim();
@@ -122,7 +122,7 @@ fn create(maker: Maker) -> impl Tool {
 
 fn update(maker: Maker) -> impl Tool {
     let description = "Changes an artifact of this conversation: its new content becomes a new version.";
-    function(UPDATE, description, Effect::ReadOnly, move |change: Change| {
+    function(UPDATE, description, Effect::Trusted, move |change: Change| {
         let maker = maker.clone();
         async move {
             let missing = || ToolError::invalid("`artifact_id` is none that was made in this conversation");

@@ -66,7 +66,7 @@ pub(super) struct Said {
     text: String,
     calls: Vec<ToolCall>,
     state: Option<Value>,
-    finish: Option<FinishReason>,
+    pub(super) finish: Option<FinishReason>,
 }
 
 impl Said {
@@ -115,12 +115,12 @@ impl<'a> Conversing<'a> {
             finish = said.finish.unwrap_or(FinishReason::Stop);
             if said.calls.is_empty() {
                 if said.text.trim().is_empty() && finish != FinishReason::ContentFilter {
-                    self.fall_silent().await?;
+                    finish = self.fall_silent().await?.unwrap_or(finish);
                 }
                 break;
             }
             if last {
-                self.stop_calling().await?;
+                finish = self.stop_calling().await?.unwrap_or(finish);
                 break;
             }
             self.call(said).await?;

@@ -2,15 +2,15 @@
 //! nothing to say in the end.
 
 use super::converse::Conversing;
-use super::document_tools;
 use crate::error::{Error, Result};
 use crate::llm::{FinishReason, LlmError};
+use crate::tools::Effect;
 
 impl Conversing<'_> {
     /// It wants more calls than it may have. If it has cited nothing yet, what it
     /// said only led to its calls, and the documents' own sentences answer. When they
-    /// cannot, what it said stays.
-    pub(super) async fn stop_calling(&mut self) -> Result<()> {
+    /// cannot, what it said stays. How they ended is returned where they answered.
+    pub(super) async fn stop_calling(&mut self) -> Result<Option<FinishReason>> {
         let steps = self.steps.len() + 1;
         let text = format!("The model wanted to go on calling tools after {steps} steps; it was stopped.");
         self.generation.record.notice("steps", text);
@@ -18,18 +18,19 @@ impl Conversing<'_> {
         self.answer_by_documents().await
     }
 
-    /// It says nothing more after its calls. Where they only looked for something, the
-    /// documents' own sentences answer; else what they did is what was asked for.
-    pub(super) async fn fall_silent(&mut self) -> Result<()> {
+    /// It says nothing more after its calls. Where they only looked something up, the
+    /// documents' own sentences answer, and how they ended is returned; else what the
+    /// calls did is what was asked for.
+    pub(super) async fn fall_silent(&mut self) -> Result<Option<FinishReason>> {
         if self.steps.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         if self.has_done_something() {
             self.is_done = true;
             if self.is_blank() {
                 self.generation.record.notice("no_words", "The model called its tools and said nothing beside them.");
             }
-            return Ok(());
+            return Ok(None);
         }
         let text = "The model looked further and ended without an answer of its own.";
         self.generation.record.notice("no_words", text);
@@ -37,14 +38,14 @@ impl Conversing<'_> {
     }
 
     /// The documents' own sentences answer, if the model has cited nothing yet.
-    async fn answer_by_documents(&mut self) -> Result<()> {
+    async fn answer_by_documents(&mut self) -> Result<Option<FinishReason>> {
         // Behind it comes no further look.
         let refused = self.gate.refused();
         self.show_held().await?;
         let is_blank = self.generation.record.text().trim().is_empty();
         if self.verifier.has_cited() || self.generation.evidence.is_empty() {
             self.nothing_found = refused || is_blank;
-            return Ok(());
+            return Ok(None);
         }
         // What tools found is evidence like the rest.
         self.generation.receipt.found = self.generation.evidence.passages().len();
@@ -55,9 +56,9 @@ impl Conversing<'_> {
             Err(Error::Llm(error)) if !is_blank => {
                 tracing::warn!(%error, "the documents' own sentences cannot answer; what was said stays");
                 self.generation.close_call(error.code()).await;
-                Ok(())
+                Ok(None)
             }
-            asked => asked.map(drop),
+            asked => asked.map(|said| said.finish),
         }
     }
 
@@ -76,10 +77,13 @@ impl Conversing<'_> {
         }
     }
 
-    /// Whether a call did more than look for something.
+    /// Whether a call did more than look something up.
     fn has_done_something(&self) -> bool {
+        let toolbox = &self.generation.tools.toolbox;
         let mut results = self.steps.iter().flat_map(|step| &step.results);
-        results.any(|result| !result.failed && !document_tools::finds(&result.name))
+        results.any(|result| {
+            !result.failed && toolbox.get(&result.name).is_some_and(|tool| tool.effect() != Effect::ReadOnly)
+        })
     }
 
     /// Whether nothing was said so far in this talk.

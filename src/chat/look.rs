@@ -140,7 +140,9 @@ impl Generation {
                 (error.code(), None)
             }
             Err(_) => {
-                self.app.models.habits().note_slow(provider.name());
+                if !provider.is_crowded() {
+                    self.app.models.habits().note_slow(provider.name());
+                }
                 ("timeout", None)
             }
         };

@@ -25,20 +25,23 @@ impl Conversing<'_> {
             return Ok(said);
         }
         self.tried.room = true;
-        match Box::pin(self.ask(last)).await {
+        let told = self.generation.record.text().len();
+        let asked = Box::pin(self.ask(last)).await;
+        let is_untold = self.generation.record.text().len() == told;
+        match asked {
             Ok(more) => {
                 if !more.is_spent() {
                     self.generation.app.models.habits().note_thinking(&name);
                 }
                 Ok(more)
             }
-            Err(Error::Llm(error)) if self.is_blank() => {
+            Err(Error::Llm(error)) if is_untold => {
                 tracing::warn!(model = name, error = error.silent(), "it may not have more room to think");
                 self.generation.close_call(error.code()).await;
                 Ok(said)
             }
             // There is no more, beside what it is told.
-            Err(Error::Invalid { .. }) if self.is_blank() => Ok(said),
+            Err(Error::Invalid { .. }) if is_untold => Ok(said),
             Err(error) => Err(error),
         }
     }

@@ -189,6 +189,17 @@ impl Guard {
         Ok(())
     }
 
+    /// Whether a call would have to wait: for the end of a pause, for a place, or
+    /// behind others.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        let is_paused = self.pause_end().is_some();
+        let state = self.lock();
+        is_paused
+            || state.in_line != Load::default()
+            || self.0.concurrent.is_some_and(|places| state.running >= places.get())
+    }
+
     fn pause_end(&self) -> Option<Instant> {
         self.lock().paused_until.filter(|until| *until > Instant::now())
     }

@@ -171,4 +171,10 @@ pub trait Provider: Send + Sync {
 
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// Whether calls wait for their turn before they reach it, so that it is not to
+    /// blame for the time that they take.
+    fn is_crowded(&self) -> bool {
+        false
+    }
 }

@@ -245,6 +245,10 @@ impl Provider for ChatModel {
         let known = self.connection.dialect.capabilities(&self.known);
         Capabilities { images: known.images && self.images, ..known }
     }
+
+    fn is_crowded(&self) -> bool {
+        self.connection.guard.is_crowded()
+    }
 }
 
 impl Connection {

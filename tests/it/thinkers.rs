@@ -120,17 +120,39 @@ async fn a_model_that_may_not_write_so_much_is_not_asked_for_it_again() {
 }
 
 #[tokio::test]
-async fn who_falls_silent_after_a_search_is_spoken_for_by_the_documents() {
-    let mind = |body: &Value| match is_told(body) {
-        true => Reply::says(" \n"),
-        false => Reply::calls("search_documents", &json!({ "query": "pressure of the pump P4" })),
+async fn who_falls_silent_after_looking_something_up_is_spoken_for_by_the_documents() {
+    let looks = [("search_documents", json!({ "query": "pressure" })), ("calculate", json!({ "expression": "2 * 2" }))];
+    for ((tool, arguments), ending) in looks.into_iter().flat_map(|look| [(look.clone(), "stop"), (look, "length")]) {
+        let mind = move |body: &Value| match is_told(body) {
+            true => Reply::says(" \n").ending(ending),
+            false => Reply::calls(tool, &arguments),
+        };
+        let talk = Talk::start(Conversing::start(mind).await).await;
+        talk.read(&[("p4.txt", MANUAL)]).await;
+        let answer = talk.ask(PRESSURE).await;
+        assert_eq!(answer["status"], "completed", "{answer}");
+        assert!(answer["grounded"] == true && notices(&answer).contains("without an answer of its own"), "{answer}");
+        assert!(parts(&answer, "text")[0]["text"].as_str().unwrap().contains("4 bar"), "{answer}");
+        // It was the model that came to its limit, not the answer.
+        assert!(!notices(&answer).contains("limit of tokens"), "{answer}");
+        talk.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn who_spoke_before_a_look_and_may_not_think_longer_is_spoken_for_too() {
+    let mind = |body: &Value| match (is_told(body), body["max_tokens"].as_u64().unwrap()) {
+        (_, 4_097..) => Reply::refuses("max_tokens is too large: at most 4096 are supported"),
+        (true, _) => Reply::says("").ending("length"),
+        (false, _) => {
+            Reply::says("Let me look that up.").and_calls("search_documents", json!({ "query": "pump" }).to_string())
+        }
     };
     let talk = Talk::start(Conversing::start(mind).await).await;
     talk.read(&[("p4.txt", MANUAL)]).await;
     let answer = talk.ask(PRESSURE).await;
     assert_eq!(answer["status"], "completed", "{answer}");
-    assert!(answer["grounded"] == true && notices(&answer).contains("without an answer of its own"), "{answer}");
-    assert!(parts(&answer, "text")[0]["text"].as_str().unwrap().contains("4 bar"), "{answer}");
+    assert!(answer["grounded"] == true && answer.to_string().contains("4 bar"), "{answer}");
     talk.stop().await;
 }
 

@@ -26,8 +26,8 @@ use crate::store::stages::{self, Queued};
 /// How long a batch waits for its slowest.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Batches' worth of lanes that may be taken by what takes longer. As many again are
-/// for those who have nothing there yet; past those, each of them may have one file
-/// there.
+/// for those who have nothing there yet; past those, each of them may have there what
+/// one batch read at once.
 const LINGERING: usize = 4;
 /// Bytes of files that are being read, from which on it is the same.
 const BYTES: usize = 256 << 20;
