@@ -7,7 +7,7 @@
 //! and output are bounded; what overruns is killed with all that it started.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -164,7 +164,13 @@ impl Ocr {
         let extension: String =
             image.name.rsplit('.').next().unwrap_or_default().chars().filter(char::is_ascii_alphanumeric).collect();
         let path = folder.path().join(format!("page.{extension}"));
-        tokio::fs::write(&path, &image.bytes).await.map_err(machine)?;
+        tokio::fs::write(&path, &image.bytes).await.map_err(|error| {
+            if may_ever_hold(&self.temporary, image.bytes.len() as u64) {
+                return machine(error);
+            }
+            let size = image.bytes.len() >> 20;
+            Problem::Page(format!("its picture of {size} MiB is more than {} holds", self.temporary.display()))
+        })?;
 
         let input = path.to_string_lossy();
         let mut command = Command::new(&self.program);
@@ -180,6 +186,12 @@ impl Ocr {
         let (status, text) = Running(child).output(self.limits.page_bytes).await.map_err(machine)?;
         if status.success() { Ok(text) } else { Err(Problem::Page(format!("`{}` ended with {status}", self.program))) }
     }
+}
+
+/// Whether a folder's disk would hold so many bytes if it were empty. One that does
+/// not tell would.
+fn may_ever_hold(folder: &Path, bytes: u64) -> bool {
+    rustix::fs::statvfs(folder).map_or(true, |disk| disk.f_blocks.saturating_mul(disk.f_frsize) >= bytes)
 }
 
 /// A program at work; killed with what it started when dropped before its end.

@@ -58,6 +58,13 @@ async fn a_machine_without_room_is_told_apart_from_a_page_without_text() {
     assert!(!page.is_of_all(), "{page}");
 }
 
+#[test]
+fn a_picture_that_no_disk_holds_is_told_apart_from_a_disk_that_is_full() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(may_ever_hold(folder.path(), 1) && !may_ever_hold(folder.path(), u64::MAX));
+    assert!(may_ever_hold(&folder.path().join("gone"), u64::MAX));
+}
+
 #[tokio::test]
 async fn a_program_that_fails_is_quoted_by_its_status() {
     let problem = run("echo half; exit 3", "", LIMITS).await.unwrap_err();
